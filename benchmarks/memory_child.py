@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of one memory measurement: task as JSON in, resident bytes as JSON out.
+
+``peak_bytes - inputs_bytes`` is what the selection held at most beyond its inputs, the loaded
+libraries and the threads, which a small selection made first has already brought in.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from benchmarks.engine import run_bait
+from benchmarks.problems import make_problem
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # proc(5): sets VmHWM back to the present resident size
+
+
+def main(task: str) -> None:
+    """Run one selection and print ``{"method", "inputs_bytes", "peak_bytes"}``."""
+    size = json.loads(task)
+    warm_up = make_problem(64, 4, size["classes"])
+    run_bait(warm_up, batch_size=4, oversample=1.0, backend=size["backend"])
+    problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
+    reset = _reset_peak()
+    inputs = _status("VmRSS") if reset else _highest()
+    run = run_bait(problem, batch_size=size["picks"], oversample=1.0, backend=size["backend"])
+    measured = {
+        "method": "VmHWM after a reset" if reset else "difference of ru_maxrss",
+        "inputs_bytes": inputs,
+        "peak_bytes": _status("VmHWM") if reset else _highest(),
+        "run": run.raw(),
+    }
+    print(json.dumps(measured))
+
+
+def _reset_peak() -> bool:
+    """Whether the kernel let this process set its own high-water mark back."""
+    try:
+        CLEAR_REFS.write_text(RESET_PEAK, encoding="ascii")
+    except OSError:  # not Linux, or /proc is read-only in a container
+        return False
+    return _status("VmHWM") <= _status("VmRSS") + (1 << 20)
+
+
+def _status(field: str) -> int:
+    """A field of /proc/self/status in bytes (the kernel writes kB)."""
+    for line in STATUS.read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise OSError(f"{STATUS} has no field {field}")
+
+
+def _highest() -> int:
+    """Highest resident size so far in bytes (kB on Linux, bytes on macOS)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

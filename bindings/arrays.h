@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// NumPy arrays as the core's views. fisher_select/arrays.py has validated them; what does not
+// fit here is our own mistake, not the caller's.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <vector>
+
+#include "error.h"
+#include "view.h"
+
+namespace fisher_select::bindings {
+
+namespace py = pybind11;
+
+inline DType dtype_of(const py::array& a) {
+    if (py::isinstance<py::array_t<float>>(a)) return DType::float32;
+    internal_check(py::isinstance<py::array_t<double>>(a), "arrays are float32 or float64");
+    return DType::float64;
+}
+
+/// Stride of an axis in elements.
+inline int64_t stride(const py::array& a, py::ssize_t axis) {
+    internal_check(a.strides(axis) % a.itemsize() == 0, "strides are whole elements");
+    return a.strides(axis) / a.itemsize();
+}
+
+inline MatrixView matrix_view(const py::array& a) {
+    internal_check(a.ndim() == 2, "a matrix has two axes");
+    return {a.data(), dtype_of(a), a.shape(0), a.shape(1), stride(a, 0), stride(a, 1)};
+}
+
+/// Features [n, d]: one vector a row.
+inline VectorsView vectors_view(const py::array& a) {
+    internal_check(a.ndim() == 2, "features have two axes");
+    return {a.data(), dtype_of(a), a.shape(0), 1, a.shape(1), stride(a, 0), 0, stride(a, 1)};
+}
+
+/// Dense factors [n, D, r]: r vectors a row.
+inline VectorsView dense_view(const py::array& a) {
+    internal_check(a.ndim() == 3, "dense factors have three axes");
+    return {a.data(),   dtype_of(a),  a.shape(0),   a.shape(2),
+            a.shape(1), stride(a, 0), stride(a, 2), stride(a, 1)};
+}
+
+template <class T>
+py::array_t<T> to_array(const std::vector<T>& values) {
+    return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+}  // namespace fisher_select::bindings

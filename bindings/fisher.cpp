@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// select_by_trace for Python: arrays in, a dict of arrays out. No arithmetic here.
+#include "arrays.h"
+#include "callbacks.h"
+#include "ops.h"
+#include "rooms.h"
+
+namespace fisher_select::bindings {
+namespace {
+
+FactorKind factor_kind(const std::string& name) {
+    if (name == "softmax") return FactorKind::softmax;
+    if (name == "sigmoid") return FactorKind::sigmoid;
+    if (name == "gaussian") return FactorKind::gaussian;
+    if (name == "dense") return FactorKind::dense;
+    if (name == "block_diagonal") return FactorKind::block_diagonal;
+    if (name == "binary") return FactorKind::binary;
+    throw InputError("kind: unknown factor '" + name + "'");
+}
+
+py::dict trace_select(const std::string& kind, const std::optional<py::array>& features,
+                      const std::optional<py::array>& probabilities,
+                      const std::optional<py::array>& factors,
+                      const py::array_t<int64_t>& labeled, int64_t batch_size,
+                      int64_t forward_count, double lam, double shrink, double scale,
+                      bool use_pool_fisher, int threads, int64_t chunk_rows,
+                      const py::object& progress, const std::string& instruction_set) {
+    TraceProblem problem;
+    problem.factors = make_factors(
+        factor_kind(kind), factors ? dense_view(*factors) : vectors_view(features.value()),
+        probabilities ? matrix_view(*probabilities) : MatrixView{});
+    problem.labeled = {labeled.data(), labeled.size()};
+    problem.batch_size = batch_size;
+    problem.forward_count = forward_count;
+    problem.lam = lam;
+    problem.shrink = shrink;
+    problem.scale = scale;
+    problem.use_pool_fisher = use_pool_fisher;
+    problem.chunk_rows = chunk_rows;
+    problem.instruction_set = instruction_set;
+
+    const Context context = make_context(threads, progress);
+    const TraceResult result = [&] {
+        py::gil_scoped_release release;
+        return cpu::select_by_trace(context, problem);
+    }();
+
+    py::dict seconds;
+    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
+    py::dict out;
+    out["forward_indices"] = to_array(result.forward_indices);
+    out["indices"] = to_array(result.indices);
+    out["scores"] = to_array(result.scores);
+    out["objective"] = to_array(result.objective);
+    out["refreshes"] = result.refreshes;
+    out["max_drift"] = result.max_drift;
+    out["seconds"] = seconds;
+    return out;
+}
+
+}  // namespace
+
+void bind_fisher(py::module_& m) {
+    m.def("trace_select", &trace_select, py::kw_only(), py::arg("kind"), py::arg("features"),
+          py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
+          py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
+          py::arg("scale"), py::arg("use_pool_fisher"), py::arg("threads"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("instruction_set") = "auto",
+          "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
+          "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.");
+}
+
+}  // namespace fisher_select::bindings

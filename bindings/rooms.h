@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bind_* function per operation; core_module.cpp calls them all.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+
+namespace fisher_select::bindings {
+
+void bind_errors(pybind11::module_& m);
+void bind_fisher(pybind11::module_& m);
+
+}  // namespace fisher_select::bindings

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forward-backward greedy selection by tr(M^-1 F): the stages of select_by_trace (ops.h).
+#include <algorithm>
+#include <chrono>
+
+#include "error.h"
+#include "greedy.h"
+#include "information.h"
+#include "ops.h"
+#include "trace_objective.h"
+
+namespace fisher_select::cpu {
+namespace {
+
+/// Seconds since the last lap, booked to a stage.
+class Stopwatch {
+public:
+    explicit Stopwatch(TraceResult& result) : result_(result) {}
+    void lap(const char* stage) {
+        const auto now = std::chrono::steady_clock::now();
+        result_.seconds.emplace_back(stage,
+                                     std::chrono::duration<double>(now - start_).count());
+        start_ = now;
+    }
+
+private:
+    TraceResult& result_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+void note(TraceResult& result, const GreedyResult& stage, const TraceObjective& objective,
+          double blind) {
+    result.refreshes += stage.refreshes;
+    result.max_drift = std::max(result.max_drift, stage.max_drift);
+    for (double value : objective.path()) result.objective.push_back(value + blind);
+}
+
+}  // namespace
+
+TraceResult select_by_trace(const Context& context, const TraceProblem& problem) {
+    const Factors& factors = problem.factors;
+    const int64_t n = factors.count();
+    TraceResult result;
+    Stopwatch watch(result);
+    PoolOptions options;
+    options.scale = problem.scale;
+    options.chunk_rows = problem.chunk_rows;
+    const double blind = problem.use_pool_fisher ? 0.0 : factors.blind_trace(problem.lam);
+
+    context.progress("fisher", 0, 1);
+    Information information(context, factors, pool_kernels<double>(problem.instruction_set),
+                            problem.lam, problem.use_pool_fisher);
+    if (problem.labeled.count > 0)
+        information.add_samples(problem.labeled,
+                                problem.shrink / static_cast<double>(problem.labeled.count));
+    watch.lap("fisher");
+
+    std::vector<int64_t>& forward = result.forward_indices;
+    std::vector<double> gains;
+    {
+        context.progress("setup", 0, 1);
+        information.refresh(0);
+        TraceObjective objective(context, factors, {nullptr, n}, information, Direction::add,
+                                 Precision::float32, options, problem.instruction_set);
+        watch.lap("setup");
+
+        std::vector<char> taken(static_cast<size_t>(n), 0);
+        for (int64_t i = 0; i < problem.labeled.count; ++i)
+            taken[static_cast<size_t>(problem.labeled[i])] = 1;
+        Greedy<TraceObjective> greedy(context, objective, std::move(taken),
+                                      {"forward", problem.forward_count});
+        GreedyResult stage = greedy.run();
+        note(result, stage, objective, blind);
+        forward = std::move(stage.picks);
+        gains = std::move(stage.scores);
+        objective.settle();
+        watch.lap("forward");
+    }
+
+    std::vector<char> removed(forward.size(), 0);
+    if (problem.forward_count > problem.batch_size) {
+        information.refresh(problem.forward_count);
+        TraceObjective objective(context, factors,
+                                 {forward.data(), static_cast<int64_t>(forward.size())},
+                                 information, Direction::remove, Precision::float64, options,
+                                 problem.instruction_set);
+        Greedy<TraceObjective> greedy(
+            context, objective, removed,
+            {"backward", problem.forward_count - problem.batch_size, problem.forward_count});
+        const GreedyResult stage = greedy.run();
+        note(result, stage, objective, blind);
+        for (int64_t i : stage.picks) removed[static_cast<size_t>(i)] = 1;
+        watch.lap("backward");
+    }
+    for (size_t i = 0; i < forward.size(); ++i)
+        if (!removed[i]) {
+            result.indices.push_back(forward[i]);
+            result.scores.push_back(gains[i]);
+        }
+    return result;
+}
+
+}  // namespace fisher_select::cpu

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accumulation of M and F, and the blocked rank-r updates of Q and P; see information.h.
+#include "information.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "error.h"
+#include "parallel.h"
+#include "rows.h"
+
+namespace fisher_select::cpu {
+namespace {
+
+constexpr int64_t kPanel = 128;           // columns of a block computed at once
+constexpr int64_t kPendingColumns = 192;  // of U, before Q and P are consolidated
+constexpr int64_t kVectors = 8;  // right-hand sides of one reading of Q and P
+constexpr const char* kRemedy = "lower chunk_rows or threads";
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Row and column of the entry-th element of a packed lower triangle.
+std::pair<int, int> triangle_entry(int64_t entry) {
+    int k = 0;
+    while (triangle(k + 1) <= entry) ++k;
+    return {k, static_cast<int>(entry - triangle(k))};
+}
+
+/// Entry (k, l) of L L^T for one sample: the weight of x x^T in block (k, l) of V V^T.
+double block_weight(const Factors& f, const double* s, const double* mu, int k, int l) {
+    if (f.link == Link::identity) return 1.0;
+    const double own = k == l ? s[k] * s[k] : 0.0;
+    if (f.link == Link::diagonal) return own;
+    double total = 0.0;
+    for (int a = 0; a < f.rank; ++a) total += s[a] * s[a];
+    return own - mu[l] * s[k] * s[k] - mu[k] * s[l] * s[l] + mu[k] * mu[l] * total;
+}
+
+std::vector<SquareMatrix> square_matrices(const Factors& factors) {
+    std::vector<SquareMatrix> matrices;
+    for (int g = 0; g < factors.groups; ++g) matrices.emplace_back(factors.block());
+    return matrices;
+}
+
+}  // namespace
+
+Information::Information(const Context& context, const Factors& factors,
+                         const PoolKernels<double>& kernels, double lam, bool use_pool_fisher)
+    : context_(context),
+      factors_(factors),
+      kernels_(kernels),
+      vectors_at_once_(std::max(kVectors, factors.vectors.slots)),
+      capacity_(std::max<int64_t>(1, kPendingColumns / factors.rank)) {
+    m_ = square_matrices(factors);
+    for (SquareMatrix& m : m_) {
+        m.values.zero();
+        for (int64_t i = 0; i < m.n; ++i) *m.at(i, i) = lam;
+    }
+    if (use_pool_fisher) {
+        f_ = square_matrices(factors);
+        for (SquareMatrix& f : f_) f.values.zero();
+        accumulate({nullptr, factors.count()}, 1.0 / static_cast<double>(factors.count()), f_);
+    }
+    const int64_t columns = capacity_ * factors.rank;
+    u_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
+                        kRemedy);
+    r_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
+                        kRemedy);
+    u_dot_x_ =
+        Buffer<double>({vectors_at_once_, columns, factors.classes}, "the pending updates", kRemedy);
+    r_dot_x_ =
+        Buffer<double>({vectors_at_once_, columns, factors.classes}, "the pending updates", kRemedy);
+}
+
+void Information::add_samples(const RowList& rows, double coefficient) {
+    accumulate(rows, coefficient, m_);
+}
+
+void Information::accumulate(const RowList& rows, double coefficient,
+                             std::vector<SquareMatrix>& target) {
+    const Factors& f = factors_;
+    const int64_t d = f.length(), slots = f.vectors.slots,
+                  coefficients = int64_t{f.groups} * f.rank;
+    // Chunks of a few MB of float64 vectors, and enough of them for a GEMM's inner dimension.
+    const int64_t chunk =
+        std::clamp((int64_t{1} << 18) / (d * slots), ceil_div(256, slots), int64_t{2048});
+    Buffer<double> x({chunk, slots, d}, "a chunk of the pool in float64", kRemedy);
+    Buffer<double> s({chunk, coefficients}, "a chunk of link coefficients", kRemedy);
+    Buffer<double> mu({chunk, coefficients}, "a chunk of link coefficients", kRemedy);
+    Buffer<double> weighted({context_.threads, chunk * slots, kPanel}, "weighted vectors",
+                            kRemedy);
+
+    const int64_t panels = ceil_div(d, kPanel), pairs = triangle(f.classes);
+    for (int64_t begin = 0; begin < rows.count; begin += chunk) {
+        const int64_t size = std::min(chunk, rows.count - begin), vectors = size * slots;
+        parallel_for(context_, ceil_div(size, 64), [&](int64_t task, int) {
+            for (int64_t i = task * 64; i < std::min(size, task * 64 + 64); ++i) {
+                const int64_t row = rows[begin + i];
+                for (int64_t slot = 0; slot < slots; ++slot)
+                    f.load_vector(row, static_cast<int>(slot),
+                                  x.data() + (i * slots + slot) * d);
+                f.link_coefficients(row, s.data() + i * coefficients,
+                                    mu.data() + i * coefficients);
+            }
+        });
+        parallel_for(context_, f.groups * pairs * panels, [&](int64_t task, int thread) {
+            const int64_t first = task % panels * kPanel, width = std::min(kPanel, d - first);
+            const auto [k, l] = triangle_entry(task / panels % pairs);
+            const int64_t g = task / panels / pairs;
+            double* panel = weighted.data() + thread * chunk * slots * kPanel;
+            for (int64_t v = 0; v < vectors; ++v) {
+                const double* own_s = s.data() + v / slots * coefficients + g * f.rank;
+                const double* own_mu = mu.data() + v / slots * coefficients + g * f.rank;
+                const double w = block_weight(f, own_s, own_mu, k, l);
+                const double* from = x.data() + v * d + first;
+                for (int64_t t = 0; t < width; ++t) panel[v * width + t] = w * from[t];
+            }
+            SquareMatrix& sum = target[static_cast<size_t>(g)];
+            context_.blas.gemm('N', 'T', static_cast<int>(d - first), static_cast<int>(width),
+                               static_cast<int>(vectors), coefficient, x.data() + first,
+                               static_cast<int>(d), panel, static_cast<int>(width), 1.0,
+                               sum.at(k * d + first, l * d + first), static_cast<int>(sum.n));
+        });
+    }
+    // Every block is symmetric: fill its upper half, and its mirror image.
+    parallel_for(context_, f.groups * pairs, [&](int64_t task, int) {
+        SquareMatrix& sum = target[static_cast<size_t>(task / pairs)];
+        const auto [k, l] = triangle_entry(task % pairs);
+        for (int64_t j = 0; j < d; ++j)
+            for (int64_t i = j; i < d; ++i) {
+                const double value = *sum.at(k * d + i, l * d + j);
+                *sum.at(k * d + j, l * d + i) = value;
+                *sum.at(l * d + i, k * d + j) = value;
+                *sum.at(l * d + j, k * d + i) = value;
+            }
+    });
+}
+
+void Information::refresh(int64_t step) {
+    pending_ = 0;
+    if (q_.empty()) {
+        q_ = square_matrices(factors_);
+        p_ = square_matrices(factors_);
+    }
+    SquareMatrix scratch(factors_.block());
+    for (size_t g = 0; g < m_.size(); ++g) {
+        std::copy_n(m_[g].values.data(), m_[g].values.size(), q_[g].values.data());
+        if (!invert_and_sandwich(context_, f_.empty() ? nullptr : &f_[g], q_[g], p_[g], scratch))
+            throw NumericalError("M is not positive definite after " + std::to_string(step) +
+                                     " picks: lam is too small for these factors",
+                                 step);
+    }
+}
+
+double Information::objective() const {
+    double total = 0.0;
+    for (size_t g = 0; g < q_.size(); ++g) {
+        if (!f_.empty()) {
+            total += trace_of_product(q_[g], f_[g]);
+            continue;
+        }
+        for (int64_t i = 0; i < q_[g].n; ++i) total += *q_[g].at(i, i);
+    }
+    return total;
+}
+
+void Information::products(const double* x, int count, double* qx, double* px) {
+    internal_check(count <= vectors_at_once_, "no more right-hand sides than there is room for");
+    read_stored(q_, x, count, qx);
+    read_stored(p_, x, count, px);
+    if (pending_ > 0) subtract_pending(x, count, qx, px);
+}
+
+void Information::read_stored(const std::vector<SquareMatrix>& stored, const double* x,
+                              int count, double* out) const {
+    const Factors& f = factors_;
+    const int64_t d = f.length(), c = f.classes, block = f.block(), stride = product_size();
+    // Off-diagonal pairs are one task each, and give two columns; diagonal blocks go by panels.
+    const int64_t pairs = c * (c - 1) / 2, panels = ceil_div(d, kPanel),
+                  tasks = pairs + c * panels;
+    parallel_for(context_, f.groups * tasks, [&](int64_t task, int) {
+        const int64_t g = task / tasks, own = task % tasks;
+        const SquareMatrix& a = stored[static_cast<size_t>(g)];
+        double* group = out + g * block * c;
+        if (own < pairs) {
+            const auto [row, l] = triangle_entry(own);
+            const int64_t k = row + 1;  // below the diagonal
+            kernels_.two_sided(a.at(k * d, l * d), a.n, d, x, count, group + l * block + k * d,
+                               group + k * block + l * d, stride);
+        } else {
+            const int64_t k = (own - pairs) / panels, first = (own - pairs) % panels * kPanel;
+            kernels_.dots(a.at(k * d, k * d + first), a.n, std::min(kPanel, d - first), d, x,
+                          count, group + k * block + k * d + first, stride);
+        }
+    });
+}
+
+void Information::subtract_pending(const double* x, int count, double* qx, double* px) {
+    const Factors& f = factors_;
+    const int64_t d = f.length(), c = f.classes, block = f.block(), columns = pending_ * f.rank;
+    const int64_t capacity = capacity_ * f.rank;
+    const int side = static_cast<int>(block), width = static_cast<int>(columns);
+    for (int64_t g = 0; g < f.groups; ++g) {
+        const double* U = u_.data() + g * capacity * block;
+        const double* R = r_.data() + g * capacity * block;
+        // U^T (e_a (x) x): U [c d, columns] read as [d, c columns], so (a, column) comes out.
+        constexpr int64_t kSlab = 256;
+        parallel_for(context_, 2 * ceil_div(c * columns, kSlab), [&](int64_t task, int) {
+            const int64_t first = task / 2 * kSlab;
+            const int slab = static_cast<int>(std::min(kSlab, c * columns - first));
+            context_.blas.gemm('T', 'N', slab, count, static_cast<int>(d), 1.0,
+                               (task % 2 ? R : U) + first * d, static_cast<int>(d), x,
+                               static_cast<int>(d), 0.0,
+                               (task % 2 ? r_dot_x_ : u_dot_x_).data() + first,
+                               static_cast<int>(c * capacity));
+        });
+        parallel_for(context_, ceil_div(block, kSlab), [&](int64_t task, int) {
+            const int64_t first = task * kSlab;
+            const int rows = static_cast<int>(std::min(kSlab, block - first));
+            const auto subtract = [&](const double* left, const double* right, double* to) {
+                context_.blas.gemm('N', 'T', rows, static_cast<int>(c), width, -sign_,
+                                   left + first, side, right, static_cast<int>(c), 1.0,
+                                   to + first, side);
+            };
+            for (int v = 0; v < count; ++v) {
+                const int64_t at = v * product_size() + g * block * c, dot = v * c * capacity;
+                subtract(U, u_dot_x_.data() + dot, qx + at);
+                subtract(U, r_dot_x_.data() + dot, px + at);
+                subtract(R, u_dot_x_.data() + dot, px + at);
+            }
+        });
+    }
+}
+
+void Information::update(const double* U, const double* R, double sign) {
+    if (pending_ == capacity_ || (pending_ > 0 && sign != sign_)) consolidate();
+    sign_ = sign;
+    const int64_t size = factors_.rank * factors_.block();
+    for (int64_t g = 0; g < factors_.groups; ++g) {
+        const int64_t at = (g * capacity_ + pending_) * size;
+        std::copy_n(U + g * size, size, u_.data() + at);
+        std::copy_n(R + g * size, size, r_.data() + at);
+    }
+    ++pending_;
+}
+
+void Information::consolidate() {
+    const int64_t block = factors_.block(), columns = pending_ * factors_.rank;
+    const int side = static_cast<int>(block), inner = static_cast<int>(columns);
+    for (int64_t g = 0; g < factors_.groups; ++g) {
+        SquareMatrix &q = q_[static_cast<size_t>(g)], &p = p_[static_cast<size_t>(g)];
+        const double* U = u_.data() + g * capacity_ * factors_.rank * block;
+        const double* R = r_.data() + g * capacity_ * factors_.rank * block;
+        for_lower_tiles(context_, block, [&](int64_t I, int64_t J) {
+            const auto subtract = [&](const double* left, const double* right,
+                                      SquareMatrix& from) {
+                context_.blas.gemm('N', 'T', static_cast<int>(tile_size(block, I)),
+                                   static_cast<int>(tile_size(block, J)), inner, -sign_,
+                                   left + I * kTile, side, right + J * kTile, side, 1.0,
+                                   from.at(I * kTile, J * kTile), side);
+            };
+            subtract(U, U, q);
+            subtract(U, R, p);
+            subtract(R, U, p);
+            mirror_tile(q, I, J);
+            mirror_tile(p, I, J);
+        });
+    }
+    pending_ = 0;
+}
+
+}  // namespace fisher_select::cpu

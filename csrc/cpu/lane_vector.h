@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sixteen candidates as one value: the type V of candidate.h on a CPU. The compiler splits a
+// vector into whatever the instruction set offers. For pool_kernels.cpp alone: elsewhere such
+// a type would depend on that file's own flags.
+#pragma once
+
+#include "lanes.h"
+#include "portable.h"
+
+namespace fisher_select::cpu {
+
+template <class T>
+struct LaneType;
+template <>
+struct LaneType<float> {
+    typedef float type __attribute__((vector_size(kLanes * sizeof(float))));
+};
+template <>
+struct LaneType<double> {
+    typedef double type __attribute__((vector_size(kLanes * sizeof(double))));
+};
+template <class T>
+using Lanes = typename LaneType<T>::type;
+
+}  // namespace fisher_select::cpu
+
+namespace fisher_select {
+
+// Without errno the loop becomes one vector instruction.
+template <>
+struct Math<cpu::Lanes<float>> {
+    FS_HOST_DEVICE static cpu::Lanes<float> root(cpu::Lanes<float> x) {
+        for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrtf(x[l]);
+        return x;
+    }
+};
+template <>
+struct Math<cpu::Lanes<double>> {
+    FS_HOST_DEVICE static cpu::Lanes<double> root(cpu::Lanes<double> x) {
+        for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrt(x[l]);
+        return x;
+    }
+};
+
+}  // namespace fisher_select

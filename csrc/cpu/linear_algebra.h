@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dense symmetric float64 algebra by tiles: BLAS does the arithmetic, parallel_for hands the
+// tiles out, so that it is parallel, deterministic, and obeys Ctrl-C between tiles.
+#pragma once
+
+#include <cstdint>
+
+#include "buffer.h"
+#include "context.h"
+
+namespace fisher_select::cpu {
+
+constexpr int64_t kTile = 256;
+
+constexpr int64_t tile_count(int64_t n) { return (n + kTile - 1) / kTile; }
+constexpr int64_t tile_size(int64_t n, int64_t tile) {
+    return n - tile * kTile < kTile ? n - tile * kTile : kTile;
+}
+
+/// Column-major [n, n]; both triangles are kept.
+struct SquareMatrix {
+    SquareMatrix() = default;
+    explicit SquareMatrix(int64_t n_);
+    double* at(int64_t i, int64_t j) { return values.data() + j * n + i; }
+    const double* at(int64_t i, int64_t j) const { return values.data() + j * n + i; }
+
+    int64_t n = 0;
+    Buffer<double> values;
+};
+
+/// Calls body(I, J) for every tile with I >= J, in parallel.
+template <class Body>
+void for_lower_tiles(const Context& context, int64_t n, const Body& body);
+
+/// Copies the lower tile (I, J) to the upper triangle.
+void mirror_tile(SquareMatrix& a, int64_t I, int64_t J);
+
+/// q, holding M, <- M^-1, and p <- M^-1 F M^-1 (F = I where nullptr), through the inverse
+/// Cholesky factor R: M^-1 = R^T R and p = R^T (R F R^T) R. For an M of condition k this loses
+/// k^(1/2) of the digits where Q F Q would lose k. False where M is not positive definite.
+/// `scratch` is overwritten. About 2.5 n^3 multiplications.
+bool invert_and_sandwich(const Context& context, const SquareMatrix* f, SquareMatrix& q,
+                         SquareMatrix& p, SquareMatrix& scratch);
+
+/// Sum of the elementwise product: tr(A B) of symmetric matrices.
+double trace_of_product(const SquareMatrix& a, const SquareMatrix& b);
+
+}  // namespace fisher_select::cpu
+
+#include "parallel.h"
+
+namespace fisher_select::cpu {
+
+template <class Body>
+void for_lower_tiles(const Context& context, int64_t n, const Body& body) {
+    const int64_t tiles = tile_count(n);
+    parallel_for(context, tiles * tiles, [&](int64_t task, int) {
+        const int64_t I = task / tiles, J = task % tiles;
+        if (J <= I) body(I, J);
+    });
+}
+
+}  // namespace fisher_select::cpu

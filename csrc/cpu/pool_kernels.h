@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner loops of a pool sweep, compiled once per instruction set (pool_kernels.cpp) and
+// chosen at run time. All work on one chunk of rows that lies in cache.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "candidate.h"
+#include "lanes.h"
+
+namespace fisher_select::cpu {
+
+/// State of one chunk of candidates, `blocks` blocks of kLanes. A candidate has `groups`
+/// independent r x r problems (one a label for sigmoid outputs, else one in all); within a
+/// block, entry e of group g lies at [(g * entries + e) * kLanes].
+template <class T>
+struct PoolChunk {
+    Link link = Link::identity;
+    int rank = 1, groups = 1;
+    int64_t blocks = 0;
+    const T* s = nullptr;   // [blocks, groups, r, kLanes]
+    const T* mu = nullptr;  // like s, softmax only
+    T* G = nullptr;         // [blocks, groups, r (r + 1) / 2, kLanes]
+    T* H = nullptr;         // like G
+    T* score = nullptr;     // [blocks, kLanes]: sign tr(H (I + sign G)^-1)
+    T* work = nullptr;      // [workspace(rank)] of this thread
+};
+
+/// Values a thread needs for `work`: TY [r, 2 r] and a packed triangle, kLanes each.
+constexpr int64_t workspace(int rank) {
+    return int64_t{kLanes} * (2 * rank * rank + triangle(rank));
+}
+
+template <class T>
+struct PoolKernels {
+    /// Updates G, H by the products [groups, r, 2 r, ld] (candidates contiguous) of one commit
+    /// and writes the scores.
+    void (*update)(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign);
+    /// Scores alone.
+    void (*score)(const PoolChunk<T>& chunk, T sign);
+    /// G or H (`state`) from raw products S [groups, triangle(r), ld]: scale L^T S L.
+    void (*reset)(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* state);
+    /// out[j, i] = <x_i, u_j>: few columns against many rows, at the speed of reading x.
+    /// x [rows, length] with stride ldx, u [columns, length], out [columns, ldout].
+    void (*dots)(const T* x, int64_t ldx, int64_t rows, int64_t length, const T* u, int columns,
+                 T* out, int64_t ldout);
+    /// One square block A [side, side], read once for both of its products with `count` vectors
+    /// x [count, side]: right[v] = A x_v and left[v] = A^T x_v, vectors `stride` apart.
+    void (*two_sided)(const T* a, int64_t lda, int64_t side, const T* x, int count, T* right,
+                      T* left, int64_t stride);
+    /// out[i] = <x_i, y_i>, both [rows, length].
+    void (*row_dots)(const T* x, int64_t ldx, const T* y, int64_t ldy, int64_t rows,
+                     int64_t length, T* out);
+    const char* instruction_set;
+};
+
+/// The best set of kernels this processor runs, or a named one ("baseline", "avx2",
+/// "avx512"); InputError where the processor or the build lacks it.
+template <class T>
+const PoolKernels<T>& pool_kernels(const std::string& instruction_set);
+
+/// Columns up to which `dots` beats a GEMM, which packs x first.
+constexpr int kFewColumns = 8;
+
+}  // namespace fisher_select::cpu

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool sweep; see pool_state.h. What is here is which rows, which buffers, which BLAS
+// call: the arithmetic of a candidate is in candidate.h, its loops in pool_kernels.cpp.
+#include "pool_state.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "parallel.h"
+#include "rows.h"
+
+namespace fisher_select::cpu {
+namespace {
+
+constexpr int64_t kPanel = 128;  // columns of Q or P converted at a time
+constexpr const char* kRemedy =
+    "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
+
+/// Columns [first, first + width) of a symmetric block [d, d], rows [0, first + width), in
+/// precision T. Only x^T A x is wanted, so the symmetric part counts, and what lies above the
+/// panel's diagonal square is doubled instead of being met again below: half the work.
+template <class T>
+void load_quadratic_panel(const SquareMatrix& a, int64_t row0, int64_t col0, int64_t first,
+                          int64_t width, int64_t d, T* to) {
+    for (int64_t j = first; j < first + width; ++j)
+        for (int64_t i = 0; i < first + width; ++i) {
+            const double pair = *a.at(row0 + i, col0 + j) + *a.at(row0 + j, col0 + i);
+            to[(j - first) * d + i] = static_cast<T>(i < first ? pair : 0.5 * pair);
+        }
+}
+
+template <class T>
+void load_panel(const SquareMatrix& a, int64_t first, int64_t width, T* to) {
+    for (int64_t j = 0; j < width; ++j)
+        for (int64_t i = 0; i < a.n; ++i) to[j * a.n + i] = static_cast<T>(*a.at(i, first + j));
+}
+
+}  // namespace
+
+template <class T>
+struct PoolState<T>::Worker {
+    Worker(const PoolState& state, bool resetting) {
+        const Factors& f = state.factors_;
+        constexpr const char* kPurpose = "a thread's workspace";
+        constexpr const char* kLower = "lower chunk_rows or threads";
+        if (!reads_in_place<T>(f.vectors, state.rows_))
+            rows =
+                Buffer<T>({state.chunk_rows_, f.vectors.slots, f.length()}, kPurpose, kLower);
+        work = Buffer<T>({workspace(f.rank)}, kPurpose, kLower);
+        const int64_t columns =
+            resetting ? int64_t{f.groups} * triangle(f.rank) : f.columns() * f.vectors.slots;
+        // Zeroed once: the lanes that pad the last block must hold numbers.
+        products = Buffer<T>({columns, state.stride_}, kPurpose, kLower);
+        products.zero();
+        if (resetting) {
+            panel = Buffer<T>({kPanel, f.length()}, kPurpose, kLower);
+            images = Buffer<T>({state.chunk_rows_, f.length()}, kPurpose, kLower);
+            dots = Buffer<T>({state.chunk_rows_}, kPurpose, kLower);
+        }
+    }
+    Buffer<T> rows, work, products, panel, images, dots;
+};
+
+template <class T>
+PoolState<T>::PoolState(const Context& context, const Factors& factors, const RowList& rows,
+                        const PoolKernels<T>& kernels, const PoolOptions& options)
+    : context_(context),
+      factors_(factors),
+      rows_(rows),
+      kernels_(kernels),
+      options_(options),
+      chunk_rows_(options.chunk_rows > 0
+                      ? options.chunk_rows
+                      : default_chunk_rows(factors.length() * factors.vectors.slots,
+                                           factors.columns())) {
+    chunk_rows_ = lane_blocks(std::min(chunk_rows_, rows.count)) * kLanes;
+    stride_ = chunk_rows_ + kLanes;
+    const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
+    if (factors.link != Link::identity)
+        s_ = Buffer<T>({padded, groups, factors.rank}, "the pool's links", kRemedy);
+    if (factors.link == Link::softmax)
+        mu_ = Buffer<T>({padded, groups, factors.rank}, "the pool's links", kRemedy);
+    g_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state G", kRemedy);
+    h_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
+    score_ = Buffer<T>({padded}, "the pool's scores", kRemedy);
+    panel_ = Buffer<T>({factors.columns(), factors.length()}, "the panel U | R", kRemedy);
+    load_links();
+}
+
+template <class T>
+PoolState<T>::~PoolState() = default;
+
+template <class T>
+PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
+    const int64_t links = begin * factors_.groups * factors_.rank;
+    const int64_t state = begin * factors_.groups * triangle(factors_.rank);
+    PoolChunk<T> c;
+    c.link = factors_.link;
+    c.rank = factors_.rank;
+    c.groups = factors_.groups;
+    c.blocks = lane_blocks(size);
+    c.s = s_.empty() ? nullptr : s_.data() + links;
+    c.mu = mu_.empty() ? nullptr : mu_.data() + links;
+    c.G = g_.data() + state;
+    c.H = h_.data() + state;
+    c.score = score_.data() + begin;
+    c.work = work;
+    return c;
+}
+
+template <class T>
+template <class Body>
+void PoolState<T>::for_chunks(bool resetting, const Body& body) {
+    if (resetting || resetting_) workers_.clear();
+    resetting_ = resetting;
+    workers_.resize(static_cast<size_t>(context_.threads));
+    parallel_for(context_, (rows_.count + chunk_rows_ - 1) / chunk_rows_,
+                 [&](int64_t task, int thread) {
+                     auto& worker = workers_[static_cast<size_t>(thread)];
+                     if (!worker) worker = std::make_unique<Worker>(*this, resetting);
+                     const int64_t begin = task * chunk_rows_;
+                     body(begin, std::min(chunk_rows_, rows_.count - begin), *worker);
+                 });
+}
+
+template <class T>
+void PoolState<T>::load_links() {
+    if (factors_.link == Link::identity) return;
+    s_.zero();
+    mu_.zero();
+    const int64_t width = int64_t{factors_.groups} * factors_.rank, kRows = 64 * kLanes;
+    parallel_for(context_, (rows_.count + kRows - 1) / kRows, [&](int64_t task, int) {
+        std::vector<double> s(static_cast<size_t>(width)), mu(static_cast<size_t>(width));
+        for (int64_t i = task * kRows; i < std::min(rows_.count, task * kRows + kRows); ++i) {
+            factors_.link_coefficients(rows_[i], s.data(), mu.data());
+            const int64_t at = i / kLanes * width * kLanes + i % kLanes;
+            for (int64_t a = 0; a < width; ++a) {
+                s_[at + a * kLanes] = static_cast<T>(s[static_cast<size_t>(a)]);
+                if (!mu_.empty())
+                    mu_[at + a * kLanes] = static_cast<T>(mu[static_cast<size_t>(a)]);
+            }
+        }
+    });
+}
+
+template <class T>
+void PoolState<T>::reset(const Information& information) {
+    const T scale = static_cast<T>(options_.scale * options_.scale);
+    for_chunks(true, [&](int64_t begin, int64_t size, Worker& worker) {
+        const PoolChunk<T> own = chunk(begin, size, worker.work.data());
+        const bool dense = factors_.kind == FactorKind::dense;
+        RowChunk<T> x{};
+        if (!dense)
+            x = load_rows<T>(factors_.vectors, rows_, begin, size, 0, worker.rows.data());
+        for (const bool of_p : {false, true}) {
+            if (dense)
+                raw_products_by_slot(information, of_p, begin, size, worker);
+            else
+                raw_products_by_class(information, of_p, x.data, x.stride, size, worker);
+            kernels_.reset(own, worker.products.data(), stride_, scale, of_p ? own.H : own.G);
+        }
+        kernels_.score(own, static_cast<T>(options_.sign));
+    });
+}
+
+/// products[group, (a, b)] = x^T A_ab x for every pair of classes a >= b.
+template <class T>
+void PoolState<T>::raw_products_by_class(const Information& information, bool of_p, const T* x,
+                                         int64_t stride, int64_t rows, Worker& worker) const {
+    const int64_t d = factors_.length();
+    T* out = worker.products.data();
+    for (int g = 0; g < factors_.groups; ++g) {
+        const SquareMatrix& matrix = of_p ? information.P(g) : information.Q(g);
+        for (int64_t a = 0; a < factors_.classes; ++a)
+            for (int64_t b = 0; b <= a; ++b, out += stride_) {
+                for (int64_t first = 0; first < d; first += kPanel) {
+                    const int64_t width = std::min(kPanel, d - first);
+                    load_quadratic_panel(matrix, a * d, b * d, first, width, d,
+                                         worker.panel.data());
+                    context_.blas.gemm('T', 'N', static_cast<int>(width),
+                                       static_cast<int>(rows), static_cast<int>(first + width),
+                                       T{1}, worker.panel.data(), static_cast<int>(d), x,
+                                       static_cast<int>(stride), T{0},
+                                       worker.images.data() + first, static_cast<int>(d));
+                }
+                kernels_.row_dots(worker.images.data(), d, x, stride, rows, d, out);
+            }
+    }
+}
+
+/// products[(a, b)] = v_a^T A v_b for every pair of slots a >= b of a dense factor.
+template <class T>
+void PoolState<T>::raw_products_by_slot(const Information& information, bool of_p,
+                                        int64_t begin, int64_t rows, Worker& worker) const {
+    const int64_t D = factors_.length(), own_slots = factors_.vectors.slots;
+    const SquareMatrix& matrix = of_p ? information.P(0) : information.Q(0);
+    std::vector<RowChunk<T>> slots;
+    for (int64_t slot = 0; slot < own_slots; ++slot)
+        slots.push_back(load_rows<T>(factors_.vectors, rows_, begin, rows, slot,
+                                     worker.rows.data() + slot * chunk_rows_ * D));
+    worker.products.zero();
+    for (int64_t first = 0; first < D; first += kPanel) {
+        const int64_t width = std::min(kPanel, D - first);
+        load_panel(matrix, first, width, worker.panel.data());
+        for (int a = 0; a < factors_.rank; ++a) {
+            const RowChunk<T>& va = slots[static_cast<size_t>(a)];
+            context_.blas.gemm('T', 'N', static_cast<int>(width), static_cast<int>(rows),
+                               static_cast<int>(D), T{1}, worker.panel.data(),
+                               static_cast<int>(D), va.data, static_cast<int>(va.stride), T{0},
+                               worker.images.data(), static_cast<int>(width));
+            for (int b = 0; b <= a; ++b) {
+                const RowChunk<T>& vb = slots[static_cast<size_t>(b)];
+                kernels_.row_dots(worker.images.data(), width, vb.data + first, vb.stride, rows,
+                                  width, worker.dots.data());
+                T* out = worker.products.data() + (triangle(a) + b) * stride_;
+                for (int64_t i = 0; i < rows; ++i) out[i] += worker.dots[i];
+            }
+        }
+    }
+}
+
+template <class T>
+void PoolState<T>::update(const Buffer<double>& panel) {
+    for (int64_t i = 0; i < panel.size(); ++i)
+        panel_[i] = static_cast<T>(options_.scale * panel[i]);
+    const int64_t length = factors_.length(), slots = factors_.vectors.slots;
+    const int columns = static_cast<int>(factors_.columns());
+    for_chunks(false, [&](int64_t begin, int64_t size, Worker& worker) {
+        for (int64_t slot = 0; slot < slots; ++slot) {
+            const RowChunk<T> x =
+                load_rows<T>(factors_.vectors, rows_, begin, size, slot, worker.rows.data());
+            T* out = worker.products.data() + slot * columns * stride_;
+            if (columns <= kFewColumns)
+                kernels_.dots(x.data, x.stride, size, length, panel_.data(), columns, out,
+                              stride_);
+            else
+                context_.blas.gemm(
+                    'T', 'N', static_cast<int>(size), columns, static_cast<int>(length), T{1},
+                    x.data, static_cast<int>(x.stride), panel_.data(), static_cast<int>(length),
+                    T{0}, out, static_cast<int>(stride_));
+        }
+        kernels_.update(chunk(begin, size, worker.work.data()), worker.products.data(), stride_,
+                        static_cast<T>(options_.sign));
+    });
+}
+
+template <class T>
+double PoolState<T>::largest_trace(const std::vector<char>& taken) const {
+    const int64_t entries = triangle(factors_.rank), groups = factors_.groups;
+    double largest = 0.0;
+    for (int64_t i = 0; i < rows_.count; ++i) {
+        if (taken[static_cast<size_t>(i)]) continue;
+        const T* own = h_.data() + i / kLanes * groups * entries * kLanes + i % kLanes;
+        double trace = 0.0;
+        for (int64_t g = 0; g < groups; ++g)
+            for (int a = 0; a < factors_.rank; ++a)
+                trace += static_cast<double>(own[(g * entries + triangle(a) + a) * kLanes]);
+        largest = std::max(largest, trace);
+    }
+    return largest;
+}
+
+template class PoolState<float>;
+template class PoolState<double>;
+
+}  // namespace fisher_select::cpu

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trace objective tr(M^-1 F) for the greedy driver: gains of adding a sample, or (negated)
+// losses of removing one. Screens in float32 or float64, scores and commits in float64.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "context.h"
+#include "factors.h"
+#include "information.h"
+#include "pool_state.h"
+
+namespace fisher_select::cpu {
+
+enum class Direction { add, remove };
+enum class Precision { float32, float64 };
+
+class TraceObjective {
+public:
+    /// Candidates are `rows` of the factors. `information` must be refreshed.
+    TraceObjective(const Context& context, const Factors& factors, const RowList& rows,
+                   Information& information, Direction direction, Precision precision,
+                   const PoolOptions& options, const std::string& instruction_set);
+
+    int64_t count() const { return rows_.count; }
+    bool same(int64_t a, int64_t b) const { return factors_.same(rows_[a], rows_[b]); }
+    double resolution() const;
+    void calibrate(const std::vector<char>& taken);
+    bool worn(double best) const;
+
+    template <class Visit>
+    void visit_screened(const Visit& visit) {
+        apply_pending_update();
+        single_ ? visit(single_->scores()) : visit(double_->scores());
+    }
+    void exact(const std::vector<int64_t>& candidates, double* scores);
+    void commit(int64_t candidate);
+    void refresh(int64_t step);
+    bool raise_precision(int64_t step);
+
+    /// Adds what was committed to M, for the next stage's refresh.
+    void settle();
+
+    /// tr(M^-1 F) after each commit.
+    const std::vector<double>& path() const { return path_; }
+
+private:
+    /// What scoring one candidate exactly leaves behind for committing it; its vectors and
+    /// products lie at its place in the batch.
+    struct Candidate {
+        int64_t index = -1;
+        double score = 0.0;
+    };
+
+    /// Candidates scored in one reading of Q and P.
+    int64_t batch_size() const { return information_.vectors_at_once() / factors_.vectors.slots; }
+    void evaluate(const int64_t* candidates, int64_t size);
+    double evaluate_group(int64_t place, int group);
+    void apply_pending_update();
+    void rebuild_state();
+
+    const Context& context_;
+    const Factors& factors_;
+    RowList rows_;
+    Information& information_;
+    PoolOptions options_;
+    Precision precision_;
+    std::string instruction_set_;
+    std::unique_ptr<PoolState<float>> single_;
+    std::unique_ptr<PoolState<double>> double_;
+
+    // The last batch scored exactly: a candidate has one vector, or a slot each if dense.
+    std::vector<Candidate> batch_;
+    Buffer<double> x_;        // [vectors, length]
+    Buffer<double> qx_, px_;  // [vectors, groups, c, c length]
+    Buffer<double> s_, mu_;   // [batch, groups, r]
+    Buffer<double> g_, h_;    // [batch, groups, r (r + 1) / 2]
+
+    Buffer<double> u_, r_, panel_;    // of one commit: [groups, r, c length], [columns, length]
+    bool update_pending_ = false;     // panel_ has not reached the pool state
+    std::vector<int64_t> committed_;  // rows not yet in M
+    std::vector<double> path_;
+    double objective_, error_scale_ = 0.0;
+};
+
+}  // namespace fisher_select::cpu

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a pool's samples look like to the engine: V_i = L_i (x) x_i, without ever storing V_i.
+//
+// One class fewer, exactly. Softmax Fisher is blind to adding one vector to every class, so the
+// classes are rotated into the complement of (1, ..., 1), and the factor's null column sqrt(p)
+// is reflected away: r = C - 1 classes and columns remain. With the Householder basis of that
+// complement the rotated factor is still diagonal plus rank one,
+//     L^T b = s (b - <mu, b>),   s_a = sqrt(p_a),   mu_a = p_a / (1 + sqrt p_C) - sqrt(p_C) /
+//     (1 + sqrt C),
+// for a < C: nothing of size r x r is stored or multiplied. Two classes: one number, sqrt(2 p_1
+// p_2).
+#pragma once
+
+#include <cstdint>
+
+#include "candidate.h"
+#include "view.h"
+
+namespace fisher_select {
+
+enum class FactorKind { softmax, sigmoid, gaussian, dense, block_diagonal, binary };
+
+struct Factors {
+    FactorKind kind = FactorKind::gaussian;
+    VectorsView vectors;       // features x_i [n, 1, d], or dense factors [n, r, D]
+    MatrixView probabilities;  // [n, C]; none for gaussian and dense
+    Link link = Link::identity;
+    int groups = 1;   // independent problems: one a class where the Fisher is block-diagonal
+    int classes = 1;  // classes of a group, c
+    int rank = 1;     // r
+
+    int64_t count() const { return vectors.rows; }
+    int64_t length() const { return vectors.length; }           // d, or D where dense
+    int64_t block() const { return classes * vectors.length; }  // side of one group's M
+    int64_t columns() const { return int64_t{2} * groups * classes * rank; }  // of [U | R]
+
+    /// s, mu [groups, r] of sample i; mu is written for Link::softmax alone, s not for
+    /// identity.
+    void link_coefficients(int64_t i, double* s, double* mu) const;
+
+    /// One slot of sample i in float64, x [length].
+    void load_vector(int64_t i, int slot, double* x) const;
+
+    /// Whether two samples are the same to the last bit, so that one stands for both.
+    bool same(int64_t i, int64_t j) const;
+
+    /// What tr(M^-1 F) has beyond the rotated classes when F = I: the blind block is lam I.
+    double blind_trace(double lam) const;
+};
+
+/// InputError where the shapes do not fit the kind.
+Factors make_factors(FactorKind kind, const VectorsView& vectors,
+                     const MatrixView& probabilities);
+
+}  // namespace fisher_select

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boundary for arrays: what the user passes becomes a checked NumPy view, once.
+
+Nothing behind this file checks its arrays again. float32 and float64 pass without a copy,
+whatever their strides, so a memory-mapped pool stays on disk.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = object
+"""Anything NumPy can view: ndarray, memmap, torch CPU tensor, DLPack exporter, nested lists."""
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Behind this boundary: float32 or float64, native byte order, aligned, any strides."""
+
+IndexArray: TypeAlias = npt.NDArray[np.int64]
+
+SUM_TOLERANCE = 1e-3
+"""How far a softmax row's sum may be from 1: float16 outputs round by up to 5e-4."""
+
+RANGE_TOLERANCE = 1e-6
+"""How far a probability may lie outside [0, 1]: a few float32 roundings. Clipped."""
+
+_RENORMALIZE_ABOVE = 1e-5  # sums off by more than float32 rounding are divided out
+_CHUNK_BYTES = 1 << 22  # rows looked at together: bounds the temporaries, stays in cache
+
+
+def as_matrix(name: str, value: Array) -> FloatArray:
+    """View a finite real matrix [n, d], n and d at least 1.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    value : array [n, d]
+        float32 and float64 are viewed without a copy; float16 and bfloat16 become float32,
+        integers and bools float64.
+
+    Raises
+    ------
+    TypeError
+        Not real numbers (object, complex, string, masked).
+    ValueError
+        Wrong number of axes, an empty axis, NaN or infinity, or not in the CPU's memory.
+    """
+    return _as_finite(name, value, ("n", "d"))
+
+
+def as_factors(name: str, value: Array) -> FloatArray:
+    """View finite dense factors [n, D, r]; conversions and errors as in `as_matrix`."""
+    return _as_finite(name, value, ("n", "D", "r"))
+
+
+def as_probabilities(name: str, value: Array, n: int, likelihood: str) -> FloatArray:
+    """View model outputs [n, C] as probabilities.
+
+    Values outside [0, 1] by at most RANGE_TOLERANCE are clipped. Softmax rows must sum to 1
+    within SUM_TOLERANCE; when a sum is off by more than float32 rounding all rows are divided
+    by their sums, because the engine relies on it (DESIGN section 3, one class fewer). Only
+    these two repairs copy.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    value : array [n, C]
+        Conversions as in `as_matrix`.
+    n : int
+        Rows wanted: as many as the features have.
+    likelihood : {"softmax", "sigmoid"}
+        Softmax wants C >= 2 and rows that sum to 1; sigmoid takes any C >= 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_matrix`; ValueError too for another n, or with the row and its sum for values
+        outside [0, 1] and softmax rows that do not sum to 1.
+    """
+    P = as_matrix(name, value)
+    if len(P) != n:
+        raise ValueError(
+            f"{name} must have one row for each row of features: {n} wanted, got {len(P)}"
+        )
+    softmax = likelihood == "softmax"
+    if softmax and P.shape[1] < 2:
+        raise ValueError(f"{name} must have at least 2 columns for softmax, got {P.shape[1]}")
+    clip, farthest = False, 0.0
+    for start, rows in _row_chunks(P):
+        low, high = float(rows.min()), float(rows.max())
+        if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE:
+            raise _outside_unit_interval(name, start, rows)
+        clip = clip or low < 0.0 or high > 1.0
+        if softmax:
+            off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0)
+            farthest = max(farthest, float(off.max()))
+            if farthest > SUM_TOLERANCE:
+                raise _sum_is_not_one(name, start, rows, off)
+    if clip:
+        P = np.clip(P, 0.0, 1.0)
+    if farthest > _RENORMALIZE_ABOVE:
+        P = P / P.sum(axis=1, keepdims=True, dtype=np.float64).astype(P.dtype)
+    return P
+
+
+def as_labeled(value: Array | None, n: int) -> IndexArray:
+    """Sorted row indices out of an index array, a boolean mask or None (nothing labelled).
+
+    Parameters
+    ----------
+    value : int array [m], bool array [n] or None
+        Indices in any order, or a mask over the rows.
+    n : int
+        Rows of the pool.
+
+    Returns
+    -------
+    int64 array [m]
+        Sorted, each once, all within [0, n).
+
+    Raises
+    ------
+    TypeError
+        Neither integers nor bools.
+    ValueError
+        Not one axis, a mask of another length, an index out of range (negative ones do not
+        count from the end) or given twice: the message names it.
+    """
+    if value is None:
+        return np.empty(0, dtype=np.int64)
+    rows = _to_numpy("labeled", value)
+    if rows.ndim != 1:
+        raise ValueError(
+            "labeled must be an index array [m] or a boolean mask [n], "
+            f"got shape {_shape(rows)}"
+        )
+    if rows.dtype.kind == "b":
+        if len(rows) != n:
+            raise ValueError(
+                f"labeled is a boolean mask of length {len(rows)}, but there are {n} rows"
+            )
+        return np.flatnonzero(rows).astype(np.int64, copy=False)
+    if rows.size == 0:  # an empty list arrives as float64
+        return np.empty(0, dtype=np.int64)
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"labeled must hold integers or bools, got dtype {rows.dtype}")
+    outside = np.flatnonzero((rows < 0) | (rows >= n))
+    if outside.size:
+        at = int(outside[0])
+        raise ValueError(
+            f"labeled must hold indices from 0 to {n - 1}: labeled[{at}] is {rows[at]}"
+        )
+    ordered = np.sort(rows.astype(np.int64))
+    again = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if again.size:
+        raise ValueError(
+            f"labeled must name each row once: index {ordered[again[0]]} is duplicated "
+            "(a 0/1 mask must have dtype bool)"
+        )
+    return ordered
+
+
+def row_count(name: str, value: Array) -> int:
+    """Rows of any array, on any device: only its shape or length is read."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and len(shape) > 0:
+        return int(shape[0])
+    try:
+        return len(value)  # type: ignore[arg-type]  # that it fails is the test
+    except TypeError:
+        raise TypeError(
+            f"{name} must be an array or a number of rows, got {type(value).__name__}"
+        ) from None
+
+
+def _as_finite(name: str, value: Array, axes: tuple[str, ...]) -> FloatArray:
+    array = _as_float(name, _to_numpy(name, value))
+    wanted = f"[{', '.join(axes)}]"
+    if array.ndim != len(axes):
+        raise ValueError(
+            f"{name} must have {len(axes)} axes {wanted}, got {array.ndim} with shape "
+            f"{_shape(array)}"
+        )
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty: {wanted} wanted, got {_shape(array)}")
+    _check_finite(name, array)
+    return array
+
+
+def _to_numpy(name: str, value: Array) -> npt.NDArray[Any]:
+    """View as NumPy, of any dtype; torch is never imported, only met when already loaded."""
+    tensor_type = getattr(sys.modules.get("torch"), "Tensor", ())
+    if isinstance(value, tensor_type):
+        return _torch_to_numpy(name, value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
+    if hasattr(value, "__cuda_array_interface__"):
+        raise _not_on_cpu(name, "a CUDA device")
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        try:
+            return np.from_dlpack(value)
+        except BufferError as error:  # on another device, or of a dtype NumPy lacks
+            raise ValueError(f"{name} must be readable by the CPU: {error}") from error
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+
+
+def _torch_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:
+    """Share a CPU tensor's memory; narrow floats that NumPy lacks widen to float32."""
+    if tensor.device.type != "cpu":
+        raise _not_on_cpu(name, f"torch device {str(tensor.device)!r}")
+    if tensor.layout is not sys.modules["torch"].strided:
+        raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}")
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.detach().float()
+    array: npt.NDArray[Any] = tensor.numpy(force=True)  # force: detach, no copy on the CPU
+    return array
+
+
+def _as_float(name: str, array: npt.NDArray[Any]) -> FloatArray:
+    """Native, aligned float32 or float64; a copy only where it was not that already."""
+    dtype = array.dtype
+    wide: type[np.float32] | type[np.float64]
+    if dtype.kind in "biu":
+        wide = np.float64
+    elif dtype.kind == "f" or dtype.name == "bfloat16":  # ml_dtypes' bfloat16 has kind V
+        wide = np.float64 if dtype.itemsize >= 8 else np.float32
+    else:
+        raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
+    # astype undoes a foreign byte order as well.
+    return np.require(array.astype(wide, copy=False), requirements="A")
+
+
+def _row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+    """(first row, rows) pieces of some megabytes each."""
+    row_bytes = array.itemsize * (array.size // len(array))
+    step = max(1, _CHUNK_BYTES // row_bytes)
+    for start in range(0, len(array), step):
+        yield start, array[start : start + step]
+
+
+def _check_finite(name: str, array: FloatArray) -> None:
+    for start, rows in _row_chunks(array):
+        # One read and no temporary: a sum is not finite if any term is not. It may overflow
+        # on its own, so only then look at each entry.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(rows.sum()):
+                continue
+        bad = np.argwhere(~np.isfinite(rows))
+        if bad.size:
+            row, column, *rest = (int(i) for i in bad[0])
+            value = rows[(row, column, *rest)]
+            raise ValueError(
+                f"{name} must be finite: row {start + row}, column {column} is {value}"
+            )
+
+
+def _outside_unit_interval(name: str, start: int, rows: FloatArray) -> ValueError:
+    beyond = (rows < -RANGE_TOLERANCE) | (rows > 1.0 + RANGE_TOLERANCE)
+    row, column = (int(i) for i in np.argwhere(beyond)[0])
+    return ValueError(
+        f"{name} must lie in [0, 1] (not logits): row {start + row}, column {column} is "
+        f"{rows[row, column]:.6g}, the row's sum {rows[row].sum(dtype=np.float64):.6g}"
+    )
+
+
+def _sum_is_not_one(
+    name: str, start: int, rows: FloatArray, off: npt.NDArray[np.float64]
+) -> ValueError:
+    row = int(np.flatnonzero(off > SUM_TOLERANCE)[0])
+    return ValueError(
+        f"{name} must sum to 1 in each row for softmax (within {SUM_TOLERANCE:g}): "
+        f"row {start + row} sums to {rows[row].sum(dtype=np.float64):.6g}"
+    )
+
+
+def _not_on_cpu(name: str, where: str) -> ValueError:
+    return ValueError(
+        f"{name} must be in the CPU's memory, got an array on {where}: the 'cuda' backend is "
+        "not built yet; copy it to the CPU first"
+    )
+
+
+def _shape(array: npt.NDArray[Any]) -> str:
+    return f"[{', '.join(map(str, array.shape))}]"

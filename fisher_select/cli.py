@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: select from files, run an experiment, tell what is installed.
+
+Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 130 interrupted. Whatever
+goes wrong is one line on stderr, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import time
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import threadpoolctl
+import typer
+import typer.main
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+import fisher_select
+from fisher_select import backends, experiment, files, options, report, strategies
+from fisher_select.errors import NumericalError
+from fisher_select.experiment import Candidate, Experiment, RecordCallback
+from fisher_select.extras import require
+from fisher_select.loop import RoundRecord
+from fisher_select.progress import ProgressCallback
+
+__all__ = ["app", "main"]
+
+_PROGRAM = "fisher-select"
+# What the parser raises. typer exports no name for the base class, and older releases take it
+# from click.
+_UsageError: Any = typer.BadParameter.__base__
+_STDOUT = Path("-")
+
+app = typer.Typer(
+    add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; None takes ``sys.argv``."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
+    # Not app(): typer would turn errors into panels of several lines, or tracebacks.
+    try:
+        with command.make_context(
+            _PROGRAM, list(words), obj=shlex.join([_PROGRAM, *words])
+        ) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except _UsageError as error:
+        place = _PROGRAM if error.ctx is None else error.ctx.command_path
+        return _fail(2, f"{error.format_message()} (see {place} --help)")
+    except BrokenPipeError:
+        # The reader has gone, as in `| head`; keep the interpreter's last flush quiet as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        return _fail(2, str(error))
+    except (NumericalError, MemoryError) as error:
+        return _fail(1, str(error) or "out of memory")
+    except KeyboardInterrupt:
+        return _fail(130, "interrupted")
+    return 0
+
+
+def _fail(code: int, message: str) -> int:
+    sys.stderr.write(f"{_PROGRAM}: error: {' '.join(message.split())}\n")
+    return code
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Which samples should an expert label next? Exact selection by Fisher information."""
+    if version:
+        typer.echo(fisher_select.__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def select(
+    features: Annotated[Path, typer.Argument(help="Features, n x d: .npy, .npz or .parquet.")],
+    batch: Annotated[int, typer.Option(help="Rows to label now.")],
+    probs: Annotated[
+        Path | None,
+        typer.Option(help="Probabilities, n x C, from a file of the same kinds."),
+    ] = None,
+    labeled: Annotated[
+        Path | None,
+        typer.Option(help="Rows labelled already: indices or a mask, or an earlier picks.csv."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Strategy; 'info' lists them.")] = "bait",
+    out: Annotated[Path, typer.Option(help="CSV to write; - is standard output.")] = _STDOUT,
+    lam: Annotated[float | None, typer.Option(help="Regularisation (bait).")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, cpu or reference (bait).")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads to use (bait).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed (random).")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other option of the strategy."),
+    ] = None,
+) -> None:
+    """Pick rows to label and write them as CSV with the columns rank, index, score."""
+    named: dict[str, Any] = {"lam": lam, "backend": backend, "threads": threads, "seed": seed}
+    chosen = {key: value for key, value in named.items() if value is not None}
+    chosen |= _settings(settings or [], taken=chosen)
+    strategy = strategies.get(method, **chosen)
+    if out != _STDOUT:
+        files.check_writable(out)
+    arrays = {"features": files.read_array(features, ("features", "X"))}
+    if probs is not None:
+        arrays["probabilities"] = files.read_array(probs, ("probabilities", "P"))
+    rows = None if labeled is None else files.read_indices(labeled)
+    with _selection_progress() as progress:
+        if "progress" in strategy.options():
+            strategy = strategies.get(method, **(chosen | {"progress": progress}))
+        picks = strategy.select(batch_size=batch, labeled=rows, **arrays)
+    text = files.format_csv(files.PICK_COLUMNS, files.pick_rows(picks))
+    if out == _STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        files.write_text(out, text)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(help="TOML file, such as examples/digits.toml.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/<name> if not given.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0,1,2", help="Seeds in place of the file's.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Compare strategies round by round: train, measure, select, label, again."""
+    start = time.perf_counter()
+    plan = experiment.load(config)
+    if seeds is not None:
+        plan = replace(plan, seeds=_seeds(seeds))
+    require("torch", "sklearn", "matplotlib", extra="experiments")
+    folder = Path("runs") / plan.name if out is None else out
+    files.make_folder(folder)
+    results, picture = folder / "results.json", folder / "learning_curve.png"
+    for path in (results, picture):
+        files.check_writable(path)
+
+    with _run_progress(plan, quiet=quiet) as advance:
+        runs = experiment.run(plan, folder, advance)
+    found = report.curves(runs)
+    seconds = time.perf_counter() - start
+    report.write_results(results, plan, runs, command=context.obj, seconds=seconds)
+    report.draw_learning_curve(picture, found, f"Learning curves: {plan.name}")
+    if not quiet:
+        console = Console()
+        console.print(report.results_table(found, plan.name))
+        typer.echo(f"{picture}\n{results}\n{folder}/*/picks.csv\n{seconds:.0f} seconds")
+
+
+@app.command()
+def info() -> None:
+    """Tell versions, backends, threads, BLAS libraries and strategies."""
+    facts = [
+        ("fisher_select", fisher_select.__version__),
+        ("python", f"{platform.python_version()} on {platform.platform()}"),
+        ("numpy", np.__version__),
+        *((f"backend {name}", state) for name, state in backends.explain().items()),
+        ("threads", str(options.resolve_threads(None))),
+        *((pool["user_api"], _describe(pool)) for pool in threadpoolctl.threadpool_info()),
+        ("strategies", ", ".join(strategies.names())),
+    ]
+    for name, value in facts:
+        typer.echo(f"{name:18} {value}")
+
+
+def _describe(library: dict[str, Any]) -> str:
+    """One thread pool that threadpoolctl found, in words."""
+    words = (library["internal_api"], library["version"], library.get("architecture"))
+    return ", ".join([*filter(None, words), f"{library['num_threads']} threads"])
+
+
+def _settings(texts: Sequence[str], taken: Collection[str]) -> dict[str, Any]:
+    """Parse KEY=VALUE: the value as in TOML, or else as the plain word it is."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ValueError(f"--set must be KEY=VALUE, got {text!r}")
+        if key in settings or key in taken:
+            raise ValueError(f"--set {key}: this option is given twice")
+        try:
+            settings[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key] = value
+    return settings
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise ValueError(f"--seeds must be integers like 0,1,2, got {text!r}") from None
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress | None]:
+    """A bar on stderr that vanishes when done; None when stderr is not a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield bar
+
+
+@contextmanager
+def _selection_progress() -> Iterator[ProgressCallback | None]:
+    """The callback of a selection, one bar a stage; None when nobody watches."""
+    with _progress_bar() as bar:
+        if bar is None:
+            yield None
+            return
+        tasks: dict[str, TaskID] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield advance
+
+
+@contextmanager
+def _run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback | None]:
+    """The callback of an experiment, one bar for all its rounds; None when nobody watches."""
+    if quiet:
+        yield None
+        return
+    with _progress_bar() as bar:
+        if bar is None:
+            yield None
+            return
+        rounds = len(plan.strategies) * len(plan.seeds) * (plan.loop.rounds + 1)
+        task = bar.add_task("loading", total=rounds)
+
+        def advance(candidate: Candidate, seed: int, record: RoundRecord) -> None:
+            text = (
+                f"{candidate.label}, seed {seed}: {record.labeled} labels, "
+                f"{100 * record.accuracy:.1f} %"
+            )
+            bar.update(task, advance=1, description=escape(text))
+
+        yield advance

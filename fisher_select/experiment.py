@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Experiments: a TOML file says which strategies to compare on what, `run` compares them.
+
+Everything in the file is checked before any work, and a complaint names the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fisher_select import config, datasets, strategies, training
+from fisher_select.loop import ActiveLearner, RoundRecord
+from fisher_select.options import as_count, as_seed
+from fisher_select.strategies import Strategy
+from fisher_select.training import TorchTrainer
+
+__all__ = [
+    "Candidate",
+    "Experiment",
+    "Loop",
+    "Model",
+    "RecordCallback",
+    "Run",
+    "check_seeds",
+    "load",
+    "run",
+]
+
+# Set by the loop and by the command line, so not for a strategy's table.
+_RESERVED = ("seed", "progress")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Table ``[loop]``: labels at the start, labels bought a round, rounds."""
+
+    initial: int
+    batch_size: int
+    rounds: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            as_count(field.name, getattr(self, field.name))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Table ``[model]``: the widths of a multi-layer perceptron's hidden layers."""
+
+    hidden: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise ValueError(f"hidden must list widths of at least 1, got {list(self.hidden)}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One table of ``[[strategies]]``: a strategy under the label it is reported by."""
+
+    label: str
+    strategy: Strategy
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Candidate:
+        """Make one of ``name``, an optional ``label``, and options of that strategy."""
+        options = dict(table)
+        name = options.pop("name", None)
+        if name is None:
+            raise ValueError("missing key 'name'")
+        label = options.pop("label", name)
+        if not isinstance(label, str):
+            raise ValueError(f"label must be a string, got {label!r}")
+        for key in _RESERVED:
+            if key in options:
+                raise ValueError(f"key {key!r} is not set per strategy")
+        strategy = strategies.get(name, **options)
+        _try_out(strategy)
+        return cls(label, strategy)
+
+    @property
+    def slug(self) -> str:
+        """The label as part of a file name."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.label.lower()).strip("-.")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole configuration file; see examples/digits.toml."""
+
+    name: str
+    dataset: str
+    seeds: tuple[int, ...]
+    loop: Loop
+    model: Model
+    training: TorchTrainer
+    strategies: tuple[Candidate, ...]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            raise ValueError(f"name must be of letters, digits, _ and -, got {self.name!r}")
+        if self.dataset not in datasets.names():
+            known = ", ".join(datasets.names())
+            raise ValueError(f"dataset must be one of {known}, got {self.dataset!r}")
+        check_seeds(self.seeds)
+        if not self.strategies:
+            raise ValueError("strategies must hold at least one table, got none")
+        slugs = [candidate.slug for candidate in self.strategies]
+        for candidate in self.strategies:
+            if not candidate.slug or slugs.count(candidate.slug) > 1:
+                raise ValueError(
+                    "strategies must have labels that differ in letters or digits, "
+                    f"got {candidate.label!r}; set the key 'label'"
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration with all defaults filled in, for JSON."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        for table in ("loop", "model", "training"):
+            plain[table] = asdict(plain[table])
+        plain["strategies"] = [
+            {"label": candidate.label, "name": candidate.strategy.name}
+            | {k: v for k, v in candidate.strategy.options().items() if k not in _RESERVED}
+            for candidate in self.strategies
+        ]
+        return plain
+
+
+@dataclass(frozen=True)
+class Run:
+    """All rounds of one strategy with one seed."""
+
+    label: str
+    seed: int
+    folder: str
+    initial: tuple[int, ...]
+    records: tuple[RoundRecord, ...]
+
+
+RecordCallback: TypeAlias = Callable[[Candidate, int, RoundRecord], object]
+"""Called as callback(candidate, seed, record) after each round of each run."""
+
+
+def _try_out(strategy: Strategy) -> None:
+    """Select from a pool of two rows: whatever is wrong with the options is said now."""
+    rows = {"features": np.eye(2), "probabilities": np.full((2, 2), 0.5)}
+    strategy.select(batch_size=1, **{name: rows[name] for name in strategy.needs})
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Check that there are seeds and that they differ; ValueError otherwise."""
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds must be a list of different integers, got {list(seeds)}")
+    for seed in seeds:
+        as_seed(seed)
+
+
+def run(
+    experiment: Experiment,
+    folder: Path,
+    on_record: RecordCallback | None = None,
+) -> list[Run]:
+    """Run every strategy with every seed.
+
+    Parameters
+    ----------
+    experiment
+        What to run.
+    folder
+        Each run keeps its records and picks in ``<folder>/<strategy>-seed<seed>/``.
+    on_record
+        Called after each round.
+
+    Returns
+    -------
+    list of Run
+        In the order of the strategies, then of the seeds.
+    """
+    data = datasets.load(experiment.dataset)
+    model_factory = partial(
+        training.mlp, data.pool_inputs.shape[1], experiment.model.hidden, data.classes
+    )
+    # The first step of an optimizer loads seconds' worth of torch, which is no round's time.
+    nothing = np.zeros_like(data.pool_inputs[:1])
+    replace(experiment.training, epochs=1).train(
+        model_factory, nothing, np.zeros(1, np.int64), seed=0
+    )
+    runs = []
+    for candidate in experiment.strategies:
+        for seed in experiment.seeds:
+            name = f"{candidate.slug}-seed{seed}"
+            learner = ActiveLearner(
+                model_factory,
+                data,
+                strategy=candidate.strategy,
+                **asdict(experiment.loop),
+                trainer=experiment.training,
+                seed=seed,
+                run_dir=folder / name,
+            )
+            records = []
+            for record in learner:
+                records.append(record)
+                if on_record is not None:
+                    on_record(candidate, seed, record)
+            initial = tuple(learner.initial.tolist())
+            runs.append(Run(candidate.label, seed, name, initial, tuple(records)))
+    return runs
+
+
+def load(path: Path) -> Experiment:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        Not TOML, or a key that is missing, unknown or out of range; the message names file,
+        table and key.
+    """
+    table = config.read_toml(path)
+    try:
+        return config.build(Experiment, table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

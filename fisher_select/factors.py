@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trace problem: a user's arguments, checked and resolved, as every backend takes them.
+
+Words and shapes are those of DESIGN section 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fisher_select.arrays import (
+    Array,
+    FloatArray,
+    IndexArray,
+    as_factors,
+    as_labeled,
+    as_matrix,
+    as_probabilities,
+)
+from fisher_select.options import as_count, as_real, check_batch, one_of, resolve_threads
+from fisher_select.progress import ProgressCallback, resolve_progress
+
+# (likelihood, fisher) -> kind of factor. Sigmoid outputs are independent, so their full
+# Fisher information is block-diagonal already.
+_KINDS = {
+    ("softmax", "full"): "softmax",
+    ("softmax", "block_diagonal"): "block_diagonal",
+    ("softmax", "binary"): "binary",
+    ("sigmoid", "full"): "sigmoid",
+    ("sigmoid", "block_diagonal"): "sigmoid",
+    ("gaussian", "full"): "gaussian",
+}
+LIKELIHOODS = ("softmax", "sigmoid", "gaussian")
+FISHERS = ("full", "block_diagonal", "binary")
+NORMALIZATIONS = ("reference", "paper")
+
+
+@dataclass(frozen=True, eq=False)
+class TraceProblem:
+    """Minimise tr(M^-1 F) over `batch_size` rows; everything validated, nothing left open.
+
+    M starts at `lam` I + `shrink` * mean over the labelled rows of V V^T (a mean over none is
+    0), and picking row i adds `scale`^2 V_i V_i^T. F is the unscaled mean over all n rows, or
+    the identity without `use_pool_fisher`.
+
+    Attributes
+    ----------
+    kind : {"softmax", "sigmoid", "gaussian", "dense", "block_diagonal", "binary"}
+        How V_i [D, r] comes about. softmax: D = C d, r = C. sigmoid: the same with diagonal
+        L. gaussian: V_i = x_i, D = d, r = 1. dense: given. block_diagonal: sigmoid's
+        mathematics with weights p (1 - p). binary: D = d, r = 1, weight q (1 - q) with
+        q = max_c p_c.
+    features : float array [n, d], None for dense
+    probabilities : float array [n, C], None for gaussian and dense
+    factors : float array [n, D, r], dense only
+    labeled : int64 array [m], sorted
+        Never picked.
+    batch_size, forward_count : int
+        Rows to keep, and to pick before the backward stage; forward_count >= batch_size.
+    lam, shrink, scale : float
+    use_pool_fisher : bool
+    threads : int
+    chunk_rows : int
+        Rows a thread works on at a time; 0 leaves it to the backend.
+    progress : callable or None
+        Called as progress(stage, done, total): "forward" and "backward" count picks and
+        removals; a backend may add stages of its own before them.
+    """
+
+    kind: str
+    features: FloatArray | None
+    probabilities: FloatArray | None
+    factors: FloatArray | None
+    labeled: IndexArray
+    batch_size: int
+    forward_count: int
+    lam: float
+    shrink: float
+    scale: float
+    use_pool_fisher: bool
+    threads: int
+    chunk_rows: int
+    progress: ProgressCallback | None
+
+    @property
+    def n(self) -> int:
+        """Rows of the pool, labelled ones included."""
+        return _rows(self.features, self.factors)
+
+
+def trace_problem(
+    features: Array | None,
+    probabilities: Array | None,
+    *,
+    factors: Array | None = None,
+    labeled: Array | None = None,
+    batch_size: int,
+    lam: float = 1.0,
+    oversample: float = 2.0,
+    normalization: str = "reference",
+    likelihood: str = "softmax",
+    fisher: str = "full",
+    rank: int | None = None,
+    use_pool_fisher: bool = True,
+    threads: int | None = None,
+    chunk_rows: int | None = None,
+    progress: bool | ProgressCallback = False,
+) -> TraceProblem:
+    """Check `fisher_select.bait`'s arguments (see there) and resolve them.
+
+    Scalars are checked before arrays are read, so a wrong word costs no pass over the pool.
+    """
+    lam = as_real("lam", lam, above=0.0)
+    oversample = as_real("oversample", oversample, at_least=1.0)
+    one_of("normalization", normalization, NORMALIZATIONS)
+    kind = _kind(likelihood, fisher, rank, dense=factors is not None)
+    as_count("batch_size", batch_size)
+    threads = resolve_threads(threads)
+    chunk_rows = 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows)
+    callback = resolve_progress(progress)
+
+    X, P, V = _arrays(kind, features, probabilities, factors, likelihood)
+    n = _rows(X, V)
+    rows = as_labeled(labeled, n)
+    m = len(rows)
+    batch = check_batch(batch_size, n, m)
+    weight = m / (m + batch) if normalization == "reference" else 1.0
+    return TraceProblem(
+        kind=kind,
+        features=X,
+        probabilities=P,
+        factors=V,
+        labeled=rows,
+        batch_size=batch,
+        forward_count=_forward_count(oversample, batch, n - m),
+        lam=lam,
+        shrink=weight,
+        scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
+        use_pool_fisher=bool(use_pool_fisher),
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=callback,
+    )
+
+
+def _kind(likelihood: str, fisher: str, rank: int | None, *, dense: bool) -> str:
+    one_of("likelihood", likelihood, LIKELIHOODS)
+    one_of("fisher", fisher, FISHERS)
+    if rank is not None:
+        raise ValueError(
+            f"rank={rank!r} column truncation is not available in this version; pass None"
+        )
+    if dense:
+        if fisher != "full":
+            raise ValueError(f"fisher must be 'full' with dense factors, got {fisher!r}")
+        return "dense"
+    if (likelihood, fisher) not in _KINDS:
+        allowed = ", ".join(repr(f) for word, f in _KINDS if word == likelihood)
+        raise ValueError(
+            f"fisher must be one of {allowed} for likelihood={likelihood!r}, got {fisher!r}"
+        )
+    return _KINDS[likelihood, fisher]
+
+
+def _arrays(
+    kind: str,
+    features: Array | None,
+    probabilities: Array | None,
+    factors: Array | None,
+    likelihood: str,
+) -> tuple[FloatArray | None, FloatArray | None, FloatArray | None]:
+    """Check that exactly the arrays of this kind were given, then the arrays themselves."""
+    if kind == "dense":
+        if features is not None or probabilities is not None:
+            raise ValueError(
+                "factors must come alone: they take the place of features and probabilities"
+            )
+        return None, None, as_factors("factors", factors)
+    if features is None:
+        raise ValueError("features [n, d] (or factors [n, D, r]) must be given, got None")
+    if kind == "gaussian":
+        if probabilities is not None:
+            raise ValueError("probabilities must be None for likelihood='gaussian'")
+        return as_matrix("features", features), None, None
+    if probabilities is None:
+        raise ValueError(
+            f"probabilities [n, C] must be given for likelihood={likelihood!r}, got None; "
+            "only likelihood='gaussian' takes features alone"
+        )
+    X = as_matrix("features", features)
+    return X, as_probabilities("probabilities", probabilities, len(X), likelihood), None
+
+
+def _rows(features: FloatArray | None, factors: FloatArray | None) -> int:
+    pool = factors if features is None else features
+    if pool is None:
+        raise ValueError("a TraceProblem must hold features or factors, got neither")
+    return len(pool)
+
+
+def _forward_count(oversample: float, batch: int, free: int) -> int:
+    """ceil(oversample * batch) picks, as many as there are free rows at most."""
+    # Rounded first: 1.1 * 10 is 11.000000000000002 in floating point, and means 11.
+    return math.ceil(min(round(oversample * batch, 9), free))

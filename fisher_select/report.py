@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an experiment found: a table for the terminal, a picture, and the numbers as JSON.
+
+A curve is the mean over seeds; its band is one sample standard deviation to either side.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+import fisher_select
+from fisher_select import files
+from fisher_select.experiment import Experiment, Run
+from fisher_select.extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Curve", "curves", "draw_learning_curve", "results_table", "write_results"]
+
+# Okabe and Ito's colours, told apart by colour-blind readers; line style and marker tell the
+# curves apart in grey print as well.
+_STYLES = (
+    ("#0072B2", "-", "o"),
+    ("#D55E00", "--", "s"),
+    ("#009E73", "-.", "^"),
+    ("#CC79A7", ":", "D"),
+    ("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    ("#E69F00", (0, (1, 1)), "P"),
+    ("#000000", (0, (3, 3)), "X"),
+)
+_INK, _FAINT = "#222222", "#d9d9d9"
+_MOST_TICKS = 12  # as many labels as fit under the axis
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy against labels of one strategy over all its seeds.
+
+    Attributes
+    ----------
+    label : str
+        The strategy's label.
+    labeled : ndarray of int [k]
+        Labels trained on, a round.
+    accuracy : ndarray of float [s, k]
+        Test accuracy of each seed in each round.
+    train_seconds, select_seconds : float
+        Wall time summed over seeds and rounds.
+    """
+
+    label: str
+    labeled: NDArray[np.int64]
+    accuracy: NDArray[np.float64]
+    train_seconds: float
+    select_seconds: float
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean over the seeds [k]."""
+        mean: NDArray[np.float64] = self.accuracy.mean(axis=0)
+        return mean
+
+    @property
+    def band(self) -> NDArray[np.float64]:
+        """Sample standard deviation over the seeds [k]; 0 when there is one seed."""
+        if len(self.accuracy) == 1:
+            return np.zeros(self.accuracy.shape[1])
+        band: NDArray[np.float64] = self.accuracy.std(axis=0, ddof=1)
+        return band
+
+
+def curves(runs: Sequence[Run]) -> list[Curve]:
+    """One curve a strategy, in order of appearance."""
+    found = []
+    for label in dict.fromkeys(run.label for run in runs):
+        seeds = [run.records for run in runs if run.label == label]
+        found.append(
+            Curve(
+                label=label,
+                labeled=np.array([record.labeled for record in seeds[0]]),
+                accuracy=np.array([[record.accuracy for record in seed] for seed in seeds]),
+                train_seconds=sum(r.train_seconds for seed in seeds for r in seed),
+                select_seconds=sum(r.select_seconds for seed in seeds for r in seed),
+            )
+        )
+    return found
+
+
+def results_table(found: Sequence[Curve], title: str) -> Table:
+    """Lay out mean and band in percent, the best of each row in bold, and the seconds spent."""
+    seeds = len(found[0].accuracy)
+    table = Table(
+        title=title,
+        caption=f"Test accuracy in %, mean ± standard deviation of {_count(seeds, 'seed')}",
+    )
+    table.add_column("labels", justify="right")
+    for curve in found:
+        table.add_column(curve.label, justify="right")
+    means = np.array([curve.mean for curve in found])  # [strategies, k]
+    bands = np.array([curve.band for curve in found])
+    for column, count in enumerate(found[0].labeled):
+        table.add_row(str(count), *_cells(means[:, column], bands[:, column]))
+    # A run's own mean over its rounds: the area under its curve, up to a constant.
+    areas = np.array([curve.accuracy.mean(axis=1) for curve in found])  # [strategies, s]
+    spread = areas.std(axis=1, ddof=1) if seeds > 1 else np.zeros(len(found))
+    table.add_section()
+    table.add_row("all rounds", *_cells(areas.mean(axis=1), spread))
+    table.add_section()
+    table.add_row("training", *(f"{curve.train_seconds:.1f} s" for curve in found))
+    table.add_row("selection", *(f"{curve.select_seconds:.1f} s" for curve in found))
+    return table
+
+
+def _cells(means: NDArray[np.float64], bands: NDArray[np.float64]) -> list[str]:
+    """One cell a strategy; bold where the printed mean is the largest of several."""
+    texts = [
+        f"{100 * mean:.1f} ± {100 * band:.1f}" for mean, band in zip(means, bands, strict=True)
+    ]
+    rounded = np.round(100 * means, 1)
+    best = rounded == rounded.max()
+    if best.all():
+        return texts
+    return [
+        f"[bold]{text}[/bold]" if top else text for text, top in zip(texts, best, strict=True)
+    ]
+
+
+def draw_learning_curve(path: Path, found: Sequence[Curve], title: str) -> None:
+    """Draw accuracy against labels with bands as a PNG, written whole or not at all."""
+    require("matplotlib", extra="experiments")
+    # Not pyplot: no global state, no display; and the user's own style stays out of it.
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.context("default"), files.replacing(path) as temporary:
+        figure = Figure(figsize=(6.4, 4.3), dpi=200, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        for order, curve in enumerate(found):
+            colour, line, marker = _STYLES[order % len(_STYLES)]
+            mean, band = 100 * curve.mean, 100 * curve.band
+            # The first strategy is the one in question: its curve lies on top.
+            axes.fill_between(
+                curve.labeled, mean - band, mean + band, color=colour, alpha=0.2, linewidth=0
+            )
+            axes.plot(
+                curve.labeled,
+                mean,
+                color=colour,
+                linestyle=line,
+                linewidth=1.8,
+                marker=marker,
+                markersize=6,
+                markeredgecolor="white",
+                label=curve.label,
+                zorder=2 + len(found) - order,
+            )
+        _label_axes(axes, found, title)
+        figure.savefig(temporary)
+
+
+def _label_axes(axes: Axes, found: Sequence[Curve], title: str) -> None:
+    """Titles, ticks and legend; what is not data stays in the background."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=_INK, pad=24)
+    axes.text(
+        0,
+        1.03,
+        f"test accuracy (%), mean of {_count(len(found[0].accuracy), 'seed')}, "
+        "band: one standard deviation",
+        transform=axes.transAxes,
+        fontsize=9,
+        color=_INK,
+    )
+    axes.set_xlabel("labels", color=_INK)
+    counts = found[0].labeled
+    if len(counts) <= _MOST_TICKS:
+        axes.set_xticks(counts)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(x=0.03)
+    axes.set_ylim(top=min(100.0, axes.get_ylim()[1]))
+    axes.grid(axis="y", color=_FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_INK)
+    axes.tick_params(colors=_INK, length=3)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="lower right", frameon=False, handlelength=3.2, fontsize=10)
+
+
+def write_results(
+    path: Path, experiment: Experiment, runs: Sequence[Run], *, command: str, seconds: float
+) -> None:
+    """Write all that is needed to judge and to repeat the experiment, as JSON.
+
+    Parameters
+    ----------
+    path
+        The file; written whole or not at all.
+    experiment, runs
+        What was asked for, and what came out; picks are in each run's own folder.
+    command
+        The command line that did it.
+    seconds
+        Wall time of the whole experiment.
+    """
+    files.write_json(
+        path,
+        {
+            "command": command,
+            "config": experiment.as_dict(),
+            "versions": _versions(),
+            "seconds": seconds,
+            "runs": [
+                {
+                    "strategy": run.label,
+                    "seed": run.seed,
+                    "folder": run.folder,
+                    "initial": run.initial,
+                    "records": [record.as_dict() for record in run.records],
+                }
+                for run in runs
+            ],
+            "summary": [
+                {
+                    "strategy": curve.label,
+                    "labeled": curve.labeled.tolist(),
+                    "mean_accuracy": curve.mean.tolist(),
+                    "band": curve.band.tolist(),
+                    "train_seconds": curve.train_seconds,
+                    "select_seconds": curve.select_seconds,
+                }
+                for curve in curves(runs)
+            ],
+        },
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Of everything that has a part in the numbers."""
+    packages = ("numpy", "scipy", "torch", "scikit-learn")
+    return {
+        "fisher_select": fisher_select.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selection by function: arrays in, rows to label out.
+
+Each function checks its arguments before any work and never returns fewer rows than asked.
+`fisher_select.select` (strategies/) calls the same by name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fisher_select import backends
+from fisher_select.arrays import Array, as_labeled, row_count
+from fisher_select.factors import trace_problem
+from fisher_select.options import as_count, as_seed, check_batch
+from fisher_select.progress import ProgressCallback
+from fisher_select.selection import Selection
+
+
+def bait(
+    X: Array | None = None,
+    P: Array | None = None,
+    *,
+    labeled: Array | None = None,
+    batch_size: int,
+    lam: float = 1.0,
+    oversample: float = 2.0,
+    normalization: str = "reference",
+    likelihood: str = "softmax",
+    factors: Array | None = None,
+    fisher: str = "full",
+    rank: int | None = None,
+    use_pool_fisher: bool = True,
+    backend: str = "auto",
+    threads: int | None = None,
+    chunk_rows: int | None = None,
+    progress: bool | ProgressCallback = False,
+    seed: int | None = None,
+) -> Selection:
+    """Batch active learning by Fisher information (BAIT): exact greedy on tr(M^-1 F).
+
+    Picks ceil(oversample * batch_size) rows one by one, each the one that lowers tr(M^-1 F)
+    most, then drops the least useful ones until batch_size are left. Ties go to the lowest
+    index, and the picks do not depend on backend, threads or chunk_rows.
+
+    Parameters
+    ----------
+    X : array [n, d]
+        Features: the penultimate layer's outputs for the whole data set, labelled rows
+        included. Append a column of ones to stand for the bias. NumPy, memory-mapped or torch
+        CPU, any strides; float32 and float64 are not copied.
+    P : array [n, C] or None
+        The model's outputs as probabilities; None for likelihood="gaussian".
+    labeled : int array [m], bool array [n] or None
+        Rows labelled already, never picked.
+    batch_size : int
+        Rows to label now.
+    lam : float, default 1.0
+        Regularisation, above 0; the authors use 1e-2 for CIFAR.
+    oversample : float, default 2.0
+        Forward picks for each row kept, at least 1; 1 is forward only. No more than all free
+        rows are picked.
+    normalization : {"reference", "paper"}
+        How labelled rows and picks are weighted: as in the authors' code, or as in
+        Algorithm 1 of the paper, without factors.
+    likelihood : {"softmax", "sigmoid", "gaussian"}
+        Classes that exclude each other, independent labels, or regression. Not used with
+        `factors`.
+    factors : array [n, D, r] or None
+        Dense factors V_i of the pointwise Fisher information V_i V_i^T, instead of X and P.
+    fisher : {"full", "block_diagonal", "binary"}
+        Full information of the last layer; one d x d block a class, for many classes; or one
+        block for the most likely class against the rest.
+    rank : None
+        Column truncation of L; not available in this version.
+    use_pool_fisher : bool, default True
+        False puts F = I (the ablation without the pool's information).
+    backend : {"auto", "cpu", "reference"}
+        "auto" is the compiled "cpu". See `fisher_select.backends.explain`.
+    threads : int or None
+        None: OMP_NUM_THREADS where set, else the usable cores.
+    chunk_rows : int or None
+        Rows a thread works on at a time; smaller needs less memory.
+    progress : bool or callable
+        True counts on stderr when that is a terminal; a callable gets (stage, done, total).
+    seed : int or None
+        Has no effect: the selection is deterministic. Accepted so that code which tries
+        several strategies can pass one seed to all.
+
+    Returns
+    -------
+    Selection
+        `indices` in forward order with their forward gains as `scores`, `forward_indices`,
+        and `objective` after each step of both stages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad input, before any work; the message names the argument.
+    NumericalError
+        M is not positive definite in floating point; names the step.
+    ImportError
+        The compiled backend is missing.
+    MemoryError
+        Says what was needed and which option lowers it.
+
+    References
+    ----------
+    Ash, Goel, Krishnamurthy, Kakade: Gone Fishing: Neural Active Learning with Fisher
+    Embeddings, NeurIPS 2021.
+    """
+    as_seed(seed)
+    engine = backends.get(backend)
+    return engine.trace_select(
+        trace_problem(
+            X,
+            P,
+            factors=factors,
+            labeled=labeled,
+            batch_size=batch_size,
+            lam=lam,
+            oversample=oversample,
+            normalization=normalization,
+            likelihood=likelihood,
+            fisher=fisher,
+            rank=rank,
+            use_pool_fisher=use_pool_fisher,
+            threads=threads,
+            chunk_rows=chunk_rows,
+            progress=progress,
+        )
+    )
+
+
+def random(
+    pool: Array | int,
+    *,
+    labeled: Array | None = None,
+    batch_size: int,
+    seed: int | None = 0,
+) -> Selection:
+    """Pick unlabelled rows uniformly at random, without replacement: the baseline.
+
+    Each row's draw depends on `seed` and its position alone, and the largest draws win. So the
+    picks are the same on every platform and NumPy version, a larger batch extends a smaller
+    one, and labelling some rows leaves the order of the others as it was.
+
+    Parameters
+    ----------
+    pool : array [n, ...] or int
+        The pool, or its number of rows; only its length is read.
+    labeled : int array [m], bool array [n] or None
+        Rows labelled already, never picked.
+    batch_size : int
+        Rows to label now.
+    seed : int or None, default 0
+        None draws a fresh one from the operating system.
+
+    Returns
+    -------
+    Selection
+        `scores` are the draws, uniform in [0, 1) and falling.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad input; the message names the argument.
+    """
+    as_seed(seed)
+    n = as_count("pool", pool) if isinstance(pool, int) else row_count("pool", pool)
+    rows = as_labeled(labeled, n)
+    batch = check_batch(batch_size, n, len(rows))
+    # Raw Philox words, not Generator methods: only the former's stream is promised to stay.
+    words = np.random.Philox(seed).random_raw(n)
+    # 53 bits: exact in float64.
+    draws: npt.NDArray[np.float64] = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    keys = draws.copy()
+    keys[rows] = -1.0
+    picks = np.argsort(-keys, kind="stable")[:batch]  # stable: ties to the lowest index
+    return Selection(indices=picks, scores=draws[picks], backend="numpy")

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies by name: the registry, and `select`, which runs one.
+
+The registry maps a name to a ready strategy. A further name for a preset, say an ablation of
+BAIT, is one more line below: `register("bait_forward", Bait(oversample=1.0))`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fisher_select.arrays import Array
+from fisher_select.selection import Selection
+from fisher_select.strategies.bait import Bait
+from fisher_select.strategies.base import Strategy
+from fisher_select.strategies.random import Random
+
+__all__ = ["Bait", "Random", "Strategy", "get", "names", "register", "select"]
+
+_REGISTRY: dict[str, Strategy] = {}
+
+
+def register(name: str, strategy: Strategy) -> None:
+    """Make `strategy` known as `name`.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+    """
+    if name in _REGISTRY:
+        raise ValueError(f"strategy name {name!r} is taken by {_REGISTRY[name]!r}")
+    _REGISTRY[name] = strategy
+
+
+def names() -> tuple[str, ...]:
+    """All registered names, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def get(name: str, **fields: Any) -> Strategy:
+    """The strategy of that name, with some of its fields replaced: `get("bait", lam=0.01)`.
+
+    Raises
+    ------
+    ValueError
+        Unknown name; the message lists the known ones.
+    TypeError
+        A field this strategy does not have; the message names it.
+    """
+    if name not in _REGISTRY:
+        raise ValueError(f"strategy must be one of {', '.join(names())}, got {name!r}")
+    strategy = _REGISTRY[name]
+    known = strategy.options()
+    for field in fields:
+        if field not in known:
+            raise TypeError(
+                f"strategy {name!r} has no field {field!r}, only {', '.join(known)}"
+            )
+    return dataclasses.replace(strategy, **fields)
+
+
+def select(
+    strategy: str,
+    *,
+    features: Array | None = None,
+    probabilities: Array | None = None,
+    factors: Array | None = None,
+    labeled: Array | None = None,
+    batch_size: int,
+    **fields: Any,
+) -> Selection:
+    """Pick rows to label by any strategy: `select("bait", features=X, ...)`.
+
+    Parameters
+    ----------
+    strategy : str
+        A registered name, see `fisher_select.strategies.names`.
+    features : array [n, d] or None
+    probabilities : array [n, C] or None
+    factors : array [n, D, r] or None
+        What the strategy needs of them.
+    labeled : int array [m], bool array [n] or None
+        Rows labelled already, never picked.
+    batch_size : int
+        Rows to label now.
+    **fields
+        The strategy's own options: the keyword arguments of its function.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ValueError
+        Unknown strategy; the message lists the known ones.
+    TypeError
+        Unknown field, or an array the strategy does not take; the message names it.
+    TypeError, ValueError, NumericalError
+        As the strategy's function.
+    """
+    given = {"features": features, "probabilities": probabilities, "factors": factors}
+    arrays = {name: array for name, array in given.items() if array is not None}
+    return get(strategy, **fields).select(batch_size=batch_size, labeled=labeled, **arrays)
+
+
+register("bait", Bait())
+register("random", Random())

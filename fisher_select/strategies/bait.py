@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BAIT as a strategy; see fisher_select.bait for what the fields mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fisher_select.arrays import Array
+from fisher_select.progress import ProgressCallback
+from fisher_select.select import bait
+from fisher_select.selection import Selection
+from fisher_select.strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class Bait(Strategy):
+    """Exact greedy on tr(M^-1 F), forward then backward."""
+
+    name = "bait"
+    takes = ("features", "probabilities", "factors")
+
+    lam: float = 1.0
+    oversample: float = 2.0
+    normalization: str = "reference"
+    likelihood: str = "softmax"
+    fisher: str = "full"
+    rank: int | None = None
+    use_pool_fisher: bool = True
+    backend: str = "auto"
+    threads: int | None = None
+    chunk_rows: int | None = None
+    progress: bool | ProgressCallback = False
+    seed: int | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the arrays a loop has to compute."""
+        if self.likelihood == "gaussian":
+            return ("features",)
+        return ("features", "probabilities")
+
+    def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
+        return bait(
+            arrays.get("features"),
+            arrays.get("probabilities"),
+            factors=arrays.get("factors"),
+            **keywords,
+        )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command per wish: ``nox -s lint | types | tests | sanitize | tidy | bench``.
+
+Each session makes its own environment; ``.ci/run`` calls the same sessions.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+# Formatters and checkers are pinned: another release is another opinion.
+RUFF = "ruff==0.17.5"
+MYPY = "mypy==2.4.1"
+CLANG_FORMAT = "clang-format==23.1.5"
+CLANG_TIDY = "clang-tidy==23.1.4"
+ENGINE_TESTS = [
+    "tests/test_arrays.py",
+    "tests/test_bad_input.py",
+    "tests/test_fisher.py",
+    "tests/test_fisher_golden.py",
+    "tests/test_fisher_properties.py",
+    "tests/test_threads.py",
+]
+BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.24", "ninja")
+
+
+def cpp_files(*suffixes: str) -> list[str]:
+    """Return the C++ files of csrc/ and bindings/ with these suffixes, sorted."""
+    found = (path for room in ("csrc", "bindings") for path in (ROOT / room).rglob("*"))
+    return sorted(str(path.relative_to(ROOT)) for path in found if path.suffix in suffixes)
+
+
+def runtime(library: str) -> str:
+    """Return the path of a runtime library of the C++ compiler, such as ``libasan.so``."""
+    command = ["g++", f"-print-file-name={library}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and layout of Python and C++; ``-- --fix`` repairs what can be repaired."""
+    session.install(RUFF, CLANG_FORMAT)
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+    layout = ["-i"] if fix else ["--dry-run", "-Werror"]
+    session.run("clang-format", *layout, *cpp_files(".h", ".cpp", ".cu"))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the package's types, strictly."""
+    session.install(MYPY, "numpy", "typer", "rich")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Install the package as a user would and run the tests."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the engine's tests with address and undefined-behaviour sanitizers.
+
+    Tests of the reference backend, which is Python alone, and slow ones are left out.
+    """
+    session.install("pytest", "hypothesis")
+    session.install(
+        ".[torch]",  # torch tensors are among the arrays that the engine reads
+        "--config-settings=cmake.build-type=Debug",
+        "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
+        "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
+    )
+    session.run(
+        "pytest",
+        "--capture=sys",  # a report is written past Python, then the process ends
+        *(session.posargs or ["-m", "not slow", "-k", "not [reference", *ENGINE_TESTS]),
+        env={
+            # libstdc++ beside libasan: otherwise the latter finds no __cxa_throw to intercept.
+            "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
+            # The interpreter itself leaves memory behind when it ends.
+            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        },
+    )
+
+
+@nox.session
+def tidy(session: nox.Session) -> None:
+    """Run clang-tidy over csrc/ and bindings/."""
+    session.install(CLANG_TIDY, *BUILD)
+    build = ROOT / "build" / "tidy"
+    session.run("cmake", "--preset", "tidy", env=pybind11_hint(session))
+    # Clang brings no omp.h; the one of GCC is a plain header.
+    include = build / "include"
+    include.mkdir(exist_ok=True)
+    shutil.copy(runtime("include/omp.h"), include)
+    session.run(
+        "clang-tidy",
+        "--quiet",
+        f"-p={build}",
+        f"--extra-arg=-isystem{include}",
+        *(session.posargs or cpp_files(".cpp")),
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, check the answers, and rewrite ``benchmarks/RESULTS.md``."""
+    session.install("-e", ".[test]")  # editable: the benchmarks lie in the checkout
+    session.run("python", "-m", "benchmarks.run", *session.posargs)
+
+
+def pybind11_hint(session: nox.Session) -> dict[str, str]:
+    """Tell CMake where this session's pybind11 is."""
+    found = session.run("python", "-m", "pybind11", "--cmakedir", silent=True)
+    return {"pybind11_ROOT": str(found).strip()}

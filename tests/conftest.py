@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: one test body over all backends; a missing backend is a visible skip."""
+
+from __future__ import annotations
+
+import pytest
+
+from fisher_select import backends
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-cuda",
+        action="store_true",
+        help="a CUDA backend that cannot run fails its tests instead of skipping them",
+    )
+
+
+def _available(name: str, config: pytest.Config) -> str:
+    reason = backends.explain()[name]
+    if reason != "available":
+        missing = f"backend {name!r} is {reason}"
+        if name == "cuda" and config.getoption("--require-cuda"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return name
+
+
+@pytest.fixture(params=["reference", "cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Every backend by name."""
+    return _available(request.param, request.config)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Every backend but the reference: those that have threads, chunks and screening."""
+    return _available(request.param, request.config)
+
+
+@pytest.fixture
+def cpu(request: pytest.FixtureRequest) -> str:
+    """The compiled CPU backend."""
+    return _available("cpu", request.config)
