@@ -116,9 +116,11 @@ def _against_floor(
             f"the engine left BLAS at {_blas_threads()} threads, it had {threads}: "
             "the floors after the first run are too slow"
         )
+    refreshes = max(run.selection.refreshes for run in runs)
     detail = (
-        f"{seconds(pairs.median_ours)} a pick, floor {seconds(pairs.median_rival)} = "
-        f"{rate(pairs.median_rival)} on {threads} threads"
+        f"{seconds(pairs.median_ours)} a pick over {size.picks} picks with {refreshes} "
+        f"refreshes, floor {seconds(pairs.median_rival)} = {rate(pairs.median_rival)} on "
+        f"{threads} threads"
     )
     raw = {
         "pairs": pairs.raw(),

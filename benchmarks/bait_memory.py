@@ -81,6 +81,8 @@ def _measure(size: Size, settings: Settings) -> dict[str, Any]:
         check=False,
     )
     if done.returncode != 0:
-        raise AnswerError(f"the memory process of {size} failed: {done.stderr.strip()}")
+        raise AnswerError(
+            f"the process measuring {size} ended with {done.returncode}: {done.stderr[-2000:]}"
+        )
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured

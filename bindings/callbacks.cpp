@@ -20,20 +20,23 @@ Function routine(const char* module, const char* name) {
 
 }  // namespace
 
-Blas load_blas() {
-    constexpr const char *kBlas = "scipy.linalg.cython_blas",
-                         *kLapack = "scipy.linalg.cython_lapack";
-    Blas blas;
-    blas.sgemm = routine<GemmFunction<float>>(kBlas, "sgemm");
-    blas.dgemm = routine<GemmFunction<double>>(kBlas, "dgemm");
-    blas.dtrsm = routine<TrsmFunction<double>>(kBlas, "dtrsm");
-    blas.dpotrf = routine<PotrfFunction<double>>(kLapack, "dpotrf");
-    return blas;
+const Blas& blas_table() {
+    static const Blas table = [] {
+        constexpr const char* kBlas = "scipy.linalg.cython_blas";
+        constexpr const char* kLapack = "scipy.linalg.cython_lapack";
+        Blas blas;
+        blas.sgemm = routine<GemmFunction<float>>(kBlas, "sgemm");
+        blas.dgemm = routine<GemmFunction<double>>(kBlas, "dgemm");
+        blas.dtrsm = routine<TrsmFunction<double>>(kBlas, "dtrsm");
+        blas.dpotrf = routine<PotrfFunction<double>>(kLapack, "dpotrf");
+        return blas;
+    }();
+    return table;
 }
 
 Context make_context(int threads, const py::object& progress) {
     Context context;
-    context.blas = load_blas();
+    context.blas = blas_table();
     context.threads = threads;
     context.poll = [] {
         py::gil_scoped_acquire gil;

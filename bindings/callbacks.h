@@ -13,7 +13,8 @@ namespace fisher_select::bindings {
 /// and KeyboardInterrupt, end the call. The object must outlive the context.
 Context make_context(int threads, const pybind11::object& progress);
 
-/// BLAS and LAPACK pointers out of SciPy's documented capsules.
-Blas load_blas();
+/// BLAS and LAPACK pointers out of SciPy's documented capsules. The module asks for it when it
+/// is imported: who then limits the threads of every BLAS in the process meets this one too.
+const Blas& blas_table();
 
 }  // namespace fisher_select::bindings

@@ -2,12 +2,14 @@
 // fisher_select._core: the CPU engine. A room a file; see rooms.h.
 #include <pybind11/pybind11.h>
 
+#include "callbacks.h"
 #include "cpu/pool_kernels.h"
 #include "rooms.h"
 
 PYBIND11_MODULE(_core, m) {
     using namespace fisher_select;
     m.doc() = "Compiled selection kernels of fisher_select, CPU.";
+    bindings::blas_table();
     bindings::bind_errors(m);
     bindings::bind_fisher(m);
     m.def(

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 from threadpoolctl import ThreadpoolController
 
@@ -37,6 +37,9 @@ class Backend(Protocol):
     def trace_select(self, problem: TraceProblem) -> Selection:
         """Greedy selection by the trace objective, exact up to ties."""
 
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Run a compiled operation, or the reference's function of that name."""
+
 
 class _Reference:
     """float64 NumPy, the specification."""
@@ -45,6 +48,9 @@ class _Reference:
 
     def trace_select(self, problem: TraceProblem) -> Selection:
         return reference.trace_select(problem)
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        return getattr(reference, operation)(**arguments)
 
 
 class _Cpu:
@@ -57,24 +63,28 @@ class _Cpu:
         self._blas = _SingleThreadedBlas()
 
     def trace_select(self, problem: TraceProblem) -> Selection:
-        with self._blas.held():
-            found = self._core.trace_select(
-                kind=problem.kind,
-                features=problem.features,
-                probabilities=problem.probabilities,
-                factors=problem.factors,
-                labeled=problem.labeled,
-                batch_size=problem.batch_size,
-                forward_count=problem.forward_count,
-                lam=problem.lam,
-                shrink=problem.shrink,
-                scale=problem.scale,
-                use_pool_fisher=problem.use_pool_fisher,
-                threads=problem.threads,
-                chunk_rows=problem.chunk_rows,
-                progress=problem.progress,
-            )
+        found = self.call(
+            "trace_select",
+            kind=problem.kind,
+            features=problem.features,
+            probabilities=problem.probabilities,
+            factors=problem.factors,
+            labeled=problem.labeled,
+            batch_size=problem.batch_size,
+            forward_count=problem.forward_count,
+            lam=problem.lam,
+            shrink=problem.shrink,
+            scale=problem.scale,
+            use_pool_fisher=problem.use_pool_fisher,
+            threads=problem.threads,
+            chunk_rows=problem.chunk_rows,
+            progress=problem.progress,
+        )
         return Selection(backend=self.name, **found)
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        with self._blas.held():
+            return getattr(self._core, operation)(**arguments)
 
 
 class _SingleThreadedBlas:

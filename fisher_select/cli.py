@@ -180,7 +180,7 @@ def run(
     if not quiet:
         console = Console()
         console.print(report.results_table(found, plan.name))
-        typer.echo(f"{picture}\n{results}\n{folder}/*/picks.csv\n{seconds:.0f} seconds")
+        typer.echo(f"wrote {picture}, {results.name} and */picks.csv in {seconds:.0f} s")
 
 
 @app.command()
@@ -191,12 +191,22 @@ def info() -> None:
         ("python", f"{platform.python_version()} on {platform.platform()}"),
         ("numpy", np.__version__),
         *((f"backend {name}", state) for name, state in backends.explain().items()),
+        ("instruction set", _instruction_set()),
         ("threads", str(options.resolve_threads(None))),
         *((pool["user_api"], _describe(pool)) for pool in threadpoolctl.threadpool_info()),
         ("strategies", ", ".join(strategies.names())),
     ]
     for name, value in facts:
         typer.echo(f"{name:18} {value}")
+
+
+def _instruction_set() -> str:
+    """What the compiled engine chose for this processor."""
+    if backends.explain()["cpu"] != "available":
+        return "unknown"
+    from fisher_select import _core
+
+    return _core.instruction_set()
 
 
 def _describe(library: dict[str, Any]) -> str:

@@ -92,10 +92,11 @@ def read_indices(path: Path) -> NDArray[Any]:
     _check_readable(path)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            rows = [int(row["index"]) for row in csv.DictReader(stream)]
-    except (KeyError, TypeError, ValueError, csv.Error):
+            header, *rows = csv.reader(stream)
+        column = header.index("index")
+        return np.array([int(row[column]) for row in rows], dtype=np.int64)
+    except (IndexError, ValueError, OverflowError, csv.Error):
         raise ValueError(f"{path}: expected a CSV with a column 'index' of integers") from None
-    return np.array(rows, dtype=np.int64)
 
 
 def _check_readable(path: Path) -> None:
@@ -115,7 +116,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _read_npz(path: Path, names: Sequence[str]) -> NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here because NumPy forgets to close what turns out not to be an archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             held = list(getattr(archive, "files", ()))
             name = next((name for name in names if name in held), None)
             if name is None and len(held) == 1:

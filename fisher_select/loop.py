@@ -194,7 +194,10 @@ class ActiveLearner:
         """Check the given rows, or draw so many of them; sorted."""
         n = len(self.dataset.pool_inputs)
         if not isinstance(initial, int | np.integer):
-            return as_labeled(initial, n)
+            rows = as_labeled(initial, n)
+            if len(rows) == 0:
+                raise ValueError("initial must name at least one row, got none")
+            return rows
         count = as_count("initial", initial)
         if count > n:
             raise ValueError(f"initial must be at most the {n} rows of the pool, got {count}")

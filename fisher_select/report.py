@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.table import Table
 
 import fisher_select
@@ -39,6 +40,7 @@ _STYLES = (
     ("#000000", (0, (3, 3)), "X"),
 )
 _INK, _FAINT = "#222222", "#d9d9d9"
+_TABLE_WIDTH = 62  # holds the caption in one line
 _MOST_TICKS = 12  # as many labels as fit under the axis
 
 
@@ -73,10 +75,7 @@ class Curve:
     @property
     def band(self) -> NDArray[np.float64]:
         """Sample standard deviation over the seeds [k]; 0 when there is one seed."""
-        if len(self.accuracy) == 1:
-            return np.zeros(self.accuracy.shape[1])
-        band: NDArray[np.float64] = self.accuracy.std(axis=0, ddof=1)
-        return band
+        return _deviation(self.accuracy.T)
 
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
@@ -99,40 +98,39 @@ def curves(runs: Sequence[Run]) -> list[Curve]:
 def results_table(found: Sequence[Curve], title: str) -> Table:
     """Lay out mean and band in percent, the best of each row in bold, and the seconds spent."""
     seeds = len(found[0].accuracy)
-    table = Table(
-        title=title,
-        caption=f"Test accuracy in %, mean ± standard deviation of {_count(seeds, 'seed')}",
-    )
-    table.add_column("labels", justify="right")
+    spread = "1 seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
+    table = Table(title=title, caption=f"test accuracy in %, {spread}", min_width=_TABLE_WIDTH)
+    table.add_column("labels", justify="right", no_wrap=True)
     for curve in found:
-        table.add_column(curve.label, justify="right")
-    means = np.array([curve.mean for curve in found])  # [strategies, k]
-    bands = np.array([curve.band for curve in found])
+        table.add_column(escape(curve.label), justify="right")
+    accuracy = np.array([curve.accuracy for curve in found])  # [strategies, s, k]
     for column, count in enumerate(found[0].labeled):
-        table.add_row(str(count), *_cells(means[:, column], bands[:, column]))
-    # A run's own mean over its rounds: the area under its curve, up to a constant.
-    areas = np.array([curve.accuracy.mean(axis=1) for curve in found])  # [strategies, s]
-    spread = areas.std(axis=1, ddof=1) if seeds > 1 else np.zeros(len(found))
+        table.add_row(str(count), *_cells(accuracy[:, :, column]))
     table.add_section()
-    table.add_row("all rounds", *_cells(areas.mean(axis=1), spread))
+    # A run's mean over its rounds: the area under its curve, up to a constant.
+    table.add_row("all rounds", *_cells(accuracy.mean(axis=2)))
     table.add_section()
     table.add_row("training", *(f"{curve.train_seconds:.1f} s" for curve in found))
     table.add_row("selection", *(f"{curve.select_seconds:.1f} s" for curve in found))
     return table
 
 
-def _cells(means: NDArray[np.float64], bands: NDArray[np.float64]) -> list[str]:
-    """One cell a strategy; bold where the printed mean is the largest of several."""
-    texts = [
-        f"{100 * mean:.1f} ± {100 * band:.1f}" for mean, band in zip(means, bands, strict=True)
-    ]
-    rounded = np.round(100 * means, 1)
-    best = rounded == rounded.max()
-    if best.all():
-        return texts
-    return [
-        f"[bold]{text}[/bold]" if top else text for text, top in zip(texts, best, strict=True)
-    ]
+def _cells(values: NDArray[np.float64]) -> list[str]:
+    """One cell a strategy [strategies, s]; bold where the mean, as printed, is the best."""
+    means = [f"{100 * mean:.1f}" for mean in values.mean(axis=1)]
+    best = max(means, key=float)
+    cells = []
+    for mean, band in zip(means, _deviation(values), strict=True):
+        text = mean if values.shape[1] == 1 else f"{mean} ± {100 * band:.1f}"
+        cells.append(f"[bold]{text}[/bold]" if mean == best else text)
+    return cells
+
+
+def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sample standard deviation over the seeds, [..., s] -> [...]; 0 when there is one seed."""
+    seeds = values.shape[-1]
+    deviation: NDArray[np.float64] = values.std(axis=-1, ddof=1 if seeds > 1 else 0)
+    return deviation
 
 
 def draw_learning_curve(path: Path, found: Sequence[Curve], title: str) -> None:
@@ -175,11 +173,12 @@ def _label_axes(axes: Axes, found: Sequence[Curve], title: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=_INK, pad=24)
+    seeds = len(found[0].accuracy)
+    spread = "1 seed" if seeds == 1 else f"mean of {seeds} seeds, band: one standard deviation"
     axes.text(
         0,
         1.03,
-        f"test accuracy (%), mean of {_count(len(found[0].accuracy), 'seed')}, "
-        "band: one standard deviation",
+        f"test accuracy (%), {spread}",
         transform=axes.transAxes,
         fontsize=9,
         color=_INK,
@@ -198,7 +197,7 @@ def _label_axes(axes: Axes, found: Sequence[Curve], title: str) -> None:
     axes.spines["bottom"].set_color(_INK)
     axes.tick_params(colors=_INK, length=3)
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower right", frameon=False, handlelength=3.2, fontsize=10)
+    axes.legend(loc="lower right", edgecolor="none", framealpha=1.0, handlelength=3.2)
 
 
 def write_results(
@@ -257,7 +256,3 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from problems import KINDS, REGRET, arguments, assert_optimal, problem_of
 
 import fisher_select as fs
-from fisher_select import reference
+from fisher_select.reference import fisher as reference
 
 # Function-scoped fixtures are names of backends here: nothing to reset between examples.
 few = settings(

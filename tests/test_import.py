@@ -23,7 +23,7 @@ LAYERS = (
     {"factors"},
     {"reference", "_core"},
     {"backends"},
-    {"select"},
+    {"select", "determinant", "distance", "information_gain", "mask", "uncertainty"},
     {"strategies"},
     {"files", "datasets", "features", "training", "pool"},
     {"config", "loop", "distributed", "adapters"},

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kPanel = 128;           // columns of a block computed at once
 constexpr int64_t kPendingColumns = 192;  // of U, before Q and P are consolidated
-constexpr int64_t kVectors = 8;  // right-hand sides of one reading of Q and P
+constexpr int64_t kVectors = 8;           // right-hand sides of one reading of Q and P
 constexpr const char* kRemedy = "lower chunk_rows or threads";
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -66,10 +66,10 @@ Information::Information(const Context& context, const Factors& factors,
                         kRemedy);
     r_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
                         kRemedy);
-    u_dot_x_ =
-        Buffer<double>({vectors_at_once_, columns, factors.classes}, "the pending updates", kRemedy);
-    r_dot_x_ =
-        Buffer<double>({vectors_at_once_, columns, factors.classes}, "the pending updates", kRemedy);
+    u_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
+                              "the pending updates", kRemedy);
+    r_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
+                              "the pending updates", kRemedy);
 }
 
 void Information::add_samples(const RowList& rows, double coefficient) {
@@ -145,7 +145,8 @@ void Information::refresh(int64_t step) {
     SquareMatrix scratch(factors_.block());
     for (size_t g = 0; g < m_.size(); ++g) {
         std::copy_n(m_[g].values.data(), m_[g].values.size(), q_[g].values.data());
-        if (!invert_and_sandwich(context_, f_.empty() ? nullptr : &f_[g], q_[g], p_[g], scratch))
+        if (!invert_and_sandwich(context_, f_.empty() ? nullptr : &f_[g], q_[g], p_[g],
+                                 scratch))
             throw NumericalError("M is not positive definite after " + std::to_string(step) +
                                      " picks: lam is too small for these factors",
                                  step);
@@ -165,7 +166,8 @@ double Information::objective() const {
 }
 
 void Information::products(const double* x, int count, double* qx, double* px) {
-    internal_check(count <= vectors_at_once_, "no more right-hand sides than there is room for");
+    internal_check(count <= vectors_at_once_,
+                   "no more right-hand sides than there is room for");
     read_stored(q_, x, count, qx);
     read_stored(p_, x, count, px);
     if (pending_ > 0) subtract_pending(x, count, qx, px);

@@ -61,7 +61,7 @@ private:
     const PoolKernels<double>& kernels_;
     std::vector<SquareMatrix> m_, f_, q_, p_;  // a matrix a group; f_ is empty for F = I
     int64_t vectors_at_once_;
-    int64_t capacity_, pending_ = 0;           // updates not yet folded into Q, P
+    int64_t capacity_, pending_ = 0;  // updates not yet folded into Q, P
     double sign_ = 1.0;
     Buffer<double> u_, r_;              // [groups, capacity r, c length]
     Buffer<double> u_dot_x_, r_dot_x_;  // [vectors_at_once, capacity r c]

@@ -74,12 +74,11 @@ void multiply(const Context& context, char trans_a, const SquareMatrix& a, char 
         if (lower && J > I) return;
         const int64_t i0 = I * kTile, j0 = J * kTile;
         const auto [first, last] = inner(i0, j0);
-        context.blas.gemm(trans_a, trans_b, static_cast<int>(tile_size(n, I)),
-                          static_cast<int>(tile_size(n, J)),
-                          static_cast<int>(std::min(last, n) - first), 1.0,
-                          trans_a == 'N' ? a.at(i0, first) : a.at(first, i0), ld,
-                          trans_b == 'N' ? b.at(first, j0) : b.at(j0, first), ld, 0.0,
-                          out.at(i0, j0), ld);
+        context.blas.gemm(
+            trans_a, trans_b, static_cast<int>(tile_size(n, I)),
+            static_cast<int>(tile_size(n, J)), static_cast<int>(std::min(last, n) - first), 1.0,
+            trans_a == 'N' ? a.at(i0, first) : a.at(first, i0), ld,
+            trans_b == 'N' ? b.at(first, j0) : b.at(j0, first), ld, 0.0, out.at(i0, j0), ld);
         if (lower) mirror_tile(out, I, J);
     });
 }
@@ -95,18 +94,23 @@ bool invert_and_sandwich(const Context& context, const SquareMatrix* f, SquareMa
     const int64_t n = q.n;
     const SquareMatrix* rf = &r;
     if (f != nullptr) {
-        multiply(context, 'N', r, 'N', *f, false,
-                 [](int64_t i0, int64_t) { return Range{0, i0 + kTile}; }, q);
+        multiply(
+            context, 'N', r, 'N', *f, false,
+            [](int64_t i0, int64_t) { return Range{0, i0 + kTile}; }, q);
         rf = &q;
     }
-    multiply(context, 'N', *rf, 'T', r, true,  // p <- S = R F R^T
-             [](int64_t, int64_t j0) { return Range{0, j0 + kTile}; }, p);
-    multiply(context, 'N', p, 'N', r, false,  // q <- S R
-             [n](int64_t, int64_t j0) { return Range{j0, n}; }, q);
-    multiply(context, 'T', r, 'N', q, true,  // p <- R^T S R
-             [n](int64_t i0, int64_t) { return Range{i0, n}; }, p);
-    multiply(context, 'T', r, 'N', r, true,  // q <- R^T R
-             [n](int64_t i0, int64_t) { return Range{i0, n}; }, q);
+    multiply(
+        context, 'N', *rf, 'T', r, true,  // p <- S = R F R^T
+        [](int64_t, int64_t j0) { return Range{0, j0 + kTile}; }, p);
+    multiply(
+        context, 'N', p, 'N', r, false,  // q <- S R
+        [n](int64_t, int64_t j0) { return Range{j0, n}; }, q);
+    multiply(
+        context, 'T', r, 'N', q, true,  // p <- R^T S R
+        [n](int64_t i0, int64_t) { return Range{i0, n}; }, p);
+    multiply(
+        context, 'T', r, 'N', r, true,  // q <- R^T R
+        [n](int64_t i0, int64_t) { return Range{i0, n}; }, q);
     return true;
 }
 

@@ -12,7 +12,8 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 128;  // columns of Q or P converted at a time
+constexpr int64_t kPanel = 128;      // columns of Q or P converted at a time
+constexpr int64_t kResetChunks = 4;  // chunks taken together, so that a converted panel pays
 constexpr const char* kRemedy =
     "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
 
@@ -39,25 +40,28 @@ void load_panel(const SquareMatrix& a, int64_t first, int64_t width, T* to) {
 
 template <class T>
 struct PoolState<T>::Worker {
-    Worker(const PoolState& state, bool resetting) {
+    Worker(const PoolState& state, bool resetting)
+        : capacity(state.chunk_rows_ * (resetting ? kResetChunks : 1)),
+          stride(capacity + kLanes) {
         const Factors& f = state.factors_;
         constexpr const char* kPurpose = "a thread's workspace";
         constexpr const char* kLower = "lower chunk_rows or threads";
         if (!reads_in_place<T>(f.vectors, state.rows_))
-            rows =
-                Buffer<T>({state.chunk_rows_, f.vectors.slots, f.length()}, kPurpose, kLower);
+            rows = Buffer<T>({capacity, f.vectors.slots, f.length()}, kPurpose, kLower);
         work = Buffer<T>({workspace(f.rank)}, kPurpose, kLower);
         const int64_t columns =
             resetting ? int64_t{f.groups} * triangle(f.rank) : f.columns() * f.vectors.slots;
         // Zeroed once: the lanes that pad the last block must hold numbers.
-        products = Buffer<T>({columns, state.stride_}, kPurpose, kLower);
+        products = Buffer<T>({columns, stride}, kPurpose, kLower);
         products.zero();
         if (resetting) {
             panel = Buffer<T>({kPanel, f.length()}, kPurpose, kLower);
-            images = Buffer<T>({state.chunk_rows_, f.length()}, kPurpose, kLower);
-            dots = Buffer<T>({state.chunk_rows_}, kPurpose, kLower);
+            images = Buffer<T>({capacity, f.length()}, kPurpose, kLower);
+            dots = Buffer<T>({capacity}, kPurpose, kLower);
         }
     }
+
+    int64_t capacity, stride;  // rows; of products, padded against cache aliasing
     Buffer<T> rows, work, products, panel, images, dots;
 };
 
@@ -74,7 +78,6 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
                       : default_chunk_rows(factors.length() * factors.vectors.slots,
                                            factors.columns())) {
     chunk_rows_ = lane_blocks(std::min(chunk_rows_, rows.count)) * kLanes;
-    stride_ = chunk_rows_ + kLanes;
     const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
     if (factors.link != Link::identity)
         s_ = Buffer<T>({padded, groups, factors.rank}, "the pool's links", kRemedy);
@@ -114,13 +117,13 @@ void PoolState<T>::for_chunks(bool resetting, const Body& body) {
     if (resetting || resetting_) workers_.clear();
     resetting_ = resetting;
     workers_.resize(static_cast<size_t>(context_.threads));
-    parallel_for(context_, (rows_.count + chunk_rows_ - 1) / chunk_rows_,
-                 [&](int64_t task, int thread) {
-                     auto& worker = workers_[static_cast<size_t>(thread)];
-                     if (!worker) worker = std::make_unique<Worker>(*this, resetting);
-                     const int64_t begin = task * chunk_rows_;
-                     body(begin, std::min(chunk_rows_, rows_.count - begin), *worker);
-                 });
+    const int64_t step = chunk_rows_ * (resetting ? kResetChunks : 1);
+    parallel_for(context_, (rows_.count + step - 1) / step, [&](int64_t task, int thread) {
+        auto& worker = workers_[static_cast<size_t>(thread)];
+        if (!worker) worker = std::make_unique<Worker>(*this, resetting);
+        const int64_t begin = task * step;
+        body(begin, std::min(step, rows_.count - begin), *worker);
+    });
 }
 
 template <class T>
@@ -157,7 +160,8 @@ void PoolState<T>::reset(const Information& information) {
                 raw_products_by_slot(information, of_p, begin, size, worker);
             else
                 raw_products_by_class(information, of_p, x.data, x.stride, size, worker);
-            kernels_.reset(own, worker.products.data(), stride_, scale, of_p ? own.H : own.G);
+            kernels_.reset(own, worker.products.data(), worker.stride, scale,
+                           of_p ? own.H : own.G);
         }
         kernels_.score(own, static_cast<T>(options_.sign));
     });
@@ -172,7 +176,7 @@ void PoolState<T>::raw_products_by_class(const Information& information, bool of
     for (int g = 0; g < factors_.groups; ++g) {
         const SquareMatrix& matrix = of_p ? information.P(g) : information.Q(g);
         for (int64_t a = 0; a < factors_.classes; ++a)
-            for (int64_t b = 0; b <= a; ++b, out += stride_) {
+            for (int64_t b = 0; b <= a; ++b, out += worker.stride) {
                 for (int64_t first = 0; first < d; first += kPanel) {
                     const int64_t width = std::min(kPanel, d - first);
                     load_quadratic_panel(matrix, a * d, b * d, first, width, d,
@@ -197,7 +201,7 @@ void PoolState<T>::raw_products_by_slot(const Information& information, bool of_
     std::vector<RowChunk<T>> slots;
     for (int64_t slot = 0; slot < own_slots; ++slot)
         slots.push_back(load_rows<T>(factors_.vectors, rows_, begin, rows, slot,
-                                     worker.rows.data() + slot * chunk_rows_ * D));
+                                     worker.rows.data() + slot * worker.capacity * D));
     worker.products.zero();
     for (int64_t first = 0; first < D; first += kPanel) {
         const int64_t width = std::min(kPanel, D - first);
@@ -212,7 +216,7 @@ void PoolState<T>::raw_products_by_slot(const Information& information, bool of_
                 const RowChunk<T>& vb = slots[static_cast<size_t>(b)];
                 kernels_.row_dots(worker.images.data(), width, vb.data + first, vb.stride, rows,
                                   width, worker.dots.data());
-                T* out = worker.products.data() + (triangle(a) + b) * stride_;
+                T* out = worker.products.data() + (triangle(a) + b) * worker.stride;
                 for (int64_t i = 0; i < rows; ++i) out[i] += worker.dots[i];
             }
         }
@@ -229,18 +233,18 @@ void PoolState<T>::update(const Buffer<double>& panel) {
         for (int64_t slot = 0; slot < slots; ++slot) {
             const RowChunk<T> x =
                 load_rows<T>(factors_.vectors, rows_, begin, size, slot, worker.rows.data());
-            T* out = worker.products.data() + slot * columns * stride_;
+            T* out = worker.products.data() + slot * columns * worker.stride;
             if (columns <= kFewColumns)
                 kernels_.dots(x.data, x.stride, size, length, panel_.data(), columns, out,
-                              stride_);
+                              worker.stride);
             else
                 context_.blas.gemm(
                     'T', 'N', static_cast<int>(size), columns, static_cast<int>(length), T{1},
                     x.data, static_cast<int>(x.stride), panel_.data(), static_cast<int>(length),
-                    T{0}, out, static_cast<int>(stride_));
+                    T{0}, out, static_cast<int>(worker.stride));
         }
-        kernels_.update(chunk(begin, size, worker.work.data()), worker.products.data(), stride_,
-                        static_cast<T>(options_.sign));
+        kernels_.update(chunk(begin, size, worker.work.data()), worker.products.data(),
+                        worker.stride, static_cast<T>(options_.sign));
     });
 }
 

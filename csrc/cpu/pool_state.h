@@ -61,7 +61,7 @@ private:
     RowList rows_;
     const PoolKernels<T>& kernels_;
     PoolOptions options_;
-    int64_t chunk_rows_, stride_;  // rows a chunk; stride of products, padded against aliasing
+    int64_t chunk_rows_;  // a multiple of kLanes
     Buffer<T> s_, mu_, g_, h_, score_;
     Buffer<T> panel_;
     bool resetting_ = false;

@@ -55,7 +55,9 @@ private:
     };
 
     /// Candidates scored in one reading of Q and P.
-    int64_t batch_size() const { return information_.vectors_at_once() / factors_.vectors.slots; }
+    int64_t batch_size() const {
+        return information_.vectors_at_once() / factors_.vectors.slots;
+    }
     void evaluate(const int64_t* candidates, int64_t size);
     double evaluate_group(int64_t place, int group);
     void apply_pending_update();

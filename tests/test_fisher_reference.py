@@ -10,7 +10,7 @@ import pytest
 from problems import KINDS, arguments, problem_of, softmax_rows
 
 import fisher_select as fs
-from fisher_select import reference
+from fisher_select.reference import fisher as reference
 
 N, D_FEATURES, CLASSES = 12, 3, 4
 
