@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests and benchmarks run against the installed package, however pytest is started.
 
-``python -m pytest`` puts the checkout first on sys.path, where the package lies without its
-compiled module and would hide the installed one. (An editable install does not need this.)
+``python -m pytest`` puts the checkout first on sys.path, and so does ``python -c`` in a test's
+child process. The package lies there without its compiled module and would hide the installed
+one. (An editable install needs none of this: it comes before sys.path.)
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent
 
 if not any((CHECKOUT / "fisher_select").glob("_core.*.so")):
+    os.environ["PYTHONSAFEPATH"] = "1"
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]

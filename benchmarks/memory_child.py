@@ -26,28 +26,28 @@ def main(task: str) -> None:
     warm_up = make_problem(64, 4, size["classes"])
     run_bait(warm_up, batch_size=4, oversample=1.0, backend=size["backend"])
     problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
-    reset = _reset_peak()
-    inputs = _status("VmRSS") if reset else _highest()
+    reset = reset_peak()
+    inputs = status("VmRSS") if reset else highest()
     run = run_bait(problem, batch_size=size["picks"], oversample=1.0, backend=size["backend"])
     measured = {
         "method": "VmHWM after a reset" if reset else "difference of ru_maxrss",
         "inputs_bytes": inputs,
-        "peak_bytes": _status("VmHWM") if reset else _highest(),
+        "peak_bytes": status("VmHWM") if reset else highest(),
         "run": run.raw(),
     }
     print(json.dumps(measured))
 
 
-def _reset_peak() -> bool:
+def reset_peak() -> bool:
     """Whether the kernel let this process set its own high-water mark back."""
     try:
         CLEAR_REFS.write_text(RESET_PEAK, encoding="ascii")
     except OSError:  # not Linux, or /proc is read-only in a container
         return False
-    return _status("VmHWM") <= _status("VmRSS") + (1 << 20)
+    return status("VmHWM") <= status("VmRSS") + (1 << 20)
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     """A field of /proc/self/status in bytes (the kernel writes kB)."""
     for line in STATUS.read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
@@ -56,7 +56,7 @@ def _status(field: str) -> int:
     raise OSError(f"{STATUS} has no field {field}")
 
 
-def _highest() -> int:
+def highest() -> int:
     """Highest resident size so far in bytes (kB on Linux, bytes on macOS)."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -11,9 +11,21 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import bait_floor, bait_memory, bait_rival, bait_scaling
+from benchmarks import (
+    badge_rival,
+    bait_floor,
+    bait_memory,
+    bait_rival,
+    bait_scaling,
+    information_gain_rival,
+    k_center_floor,
+    mask_floor,
+    max_det_rival,
+    peers,
+)
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
 from benchmarks.pairing import AnswerError
@@ -38,7 +50,18 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_memory": bait_memory.memory,
     "bait_pick_regression": bait_floor.regression,
     "bait_scaling": bait_scaling.scaling,
+    "k_center": k_center_floor.embedding,
+    "k_center_isotropic": k_center_floor.isotropic,
+    "badge": badge_rival.badge,
+    "information_gain": information_gain_rival.against_printed,
+    "information_gain_scaling": information_gain_rival.scaling,
+    "max_det": max_det_rival.max_det,
+    "mask": mask_floor.mask,
+    "peers": peers.peers,
 }
+
+# Benchmarks that need a package nothing else does: left out where it is not installed.
+NEEDS = {"peers": (peers.REQUIRES, peers.INSTALL)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(quick=options.quick, backend=options.backend)
     measured, failed = [], False
     for name in options.only or BENCHMARKS:
+        if name in NEEDS and find_spec(NEEDS[name][0]) is None:
+            print(f"{name}: left out, {NEEDS[name][1]}", file=sys.stderr)
+            failed = failed or options.only is not None
+            continue
         print(f"{name} ...", flush=True)
         start = time.perf_counter()
         try:

@@ -6,6 +6,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <optional>
 #include <vector>
 
 #include "error.h"
@@ -14,6 +15,8 @@
 namespace fisher_select::bindings {
 
 namespace py = pybind11;
+
+using OptionalArray = std::optional<py::array>;
 
 inline DType dtype_of(const py::array& a) {
     if (py::isinstance<py::array_t<float>>(a)) return DType::float32;

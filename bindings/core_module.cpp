@@ -11,7 +11,10 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "Compiled selection kernels of fisher_select, CPU.";
     bindings::blas_table();
     bindings::bind_errors(m);
+    bindings::bind_distance(m);
     bindings::bind_fisher(m);
+    bindings::bind_information_gain(m);
+    bindings::bind_mask(m);
     m.def(
         "instruction_set", [] { return cpu::pool_kernels<float>("auto").instruction_set; },
         "The instruction set chosen for this processor: 'baseline', 'avx2' or 'avx512'.");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// select_by_trace for Python: arrays in, a dict of arrays out. No arithmetic here.
+// Selection by information for Python: arrays in, a dict of arrays out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
 #include "ops.h"
@@ -15,40 +15,28 @@ FactorKind factor_kind(const std::string& name) {
     if (name == "dense") return FactorKind::dense;
     if (name == "block_diagonal") return FactorKind::block_diagonal;
     if (name == "binary") return FactorKind::binary;
+    if (name == "gradient") return FactorKind::gradient;
     throw InputError("kind: unknown factor '" + name + "'");
 }
 
-py::dict trace_select(const std::string& kind, const std::optional<py::array>& features,
-                      const std::optional<py::array>& probabilities,
-                      const std::optional<py::array>& factors,
-                      const py::array_t<int64_t>& labeled, int64_t batch_size,
-                      int64_t forward_count, double lam, double shrink, double scale,
-                      bool use_pool_fisher, int threads, int64_t chunk_rows,
-                      const py::object& progress, const std::string& instruction_set) {
-    TraceProblem problem;
+void fill(InformationProblem& problem, const std::string& kind, const OptionalArray& features,
+          const OptionalArray& probabilities, const OptionalArray& factors,
+          const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
+          int64_t chunk_rows, const std::string& instruction_set) {
     problem.factors = make_factors(
         factor_kind(kind), factors ? dense_view(*factors) : vectors_view(features.value()),
         probabilities ? matrix_view(*probabilities) : MatrixView{});
     problem.labeled = {labeled.data(), labeled.size()};
     problem.batch_size = batch_size;
-    problem.forward_count = forward_count;
     problem.lam = lam;
-    problem.shrink = shrink;
-    problem.scale = scale;
-    problem.use_pool_fisher = use_pool_fisher;
     problem.chunk_rows = chunk_rows;
     problem.instruction_set = instruction_set;
+}
 
-    const Context context = make_context(threads, progress);
-    const TraceResult result = [&] {
-        py::gil_scoped_release release;
-        return cpu::select_by_trace(context, problem);
-    }();
-
+py::dict selection_dict(const InformationResult& result) {
     py::dict seconds;
     for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
     py::dict out;
-    out["forward_indices"] = to_array(result.forward_indices);
     out["indices"] = to_array(result.indices);
     out["scores"] = to_array(result.scores);
     out["objective"] = to_array(result.objective);
@@ -56,6 +44,45 @@ py::dict trace_select(const std::string& kind, const std::optional<py::array>& f
     out["max_drift"] = result.max_drift;
     out["seconds"] = seconds;
     return out;
+}
+
+py::dict trace_select(const std::string& kind, const OptionalArray& features,
+                      const OptionalArray& probabilities, const OptionalArray& factors,
+                      const py::array_t<int64_t>& labeled, int64_t batch_size,
+                      int64_t forward_count, double lam, double shrink, double scale,
+                      bool use_pool_fisher, int threads, int64_t chunk_rows,
+                      const py::object& progress, const std::string& instruction_set) {
+    TraceProblem problem;
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
+         instruction_set);
+    problem.forward_count = forward_count;
+    problem.shrink = shrink;
+    problem.scale = scale;
+    problem.use_pool_fisher = use_pool_fisher;
+    const Context context = make_context(threads, progress);
+    const InformationResult result = [&] {
+        py::gil_scoped_release release;
+        return cpu::select_by_trace(context, problem);
+    }();
+    py::dict out = selection_dict(result);
+    out["forward_indices"] = to_array(result.forward_indices);
+    return out;
+}
+
+py::dict log_det_select(const std::string& kind, const OptionalArray& features,
+                        const OptionalArray& probabilities, const OptionalArray& factors,
+                        const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
+                        int threads, int64_t chunk_rows, const py::object& progress,
+                        const std::string& instruction_set) {
+    InformationProblem problem;
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
+         instruction_set);
+    const Context context = make_context(threads, progress);
+    const InformationResult result = [&] {
+        py::gil_scoped_release release;
+        return cpu::select_by_log_det(context, problem);
+    }();
+    return selection_dict(result);
 }
 
 }  // namespace
@@ -69,6 +96,11 @@ void bind_fisher(py::module_& m) {
           py::arg("instruction_set") = "auto",
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
           "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.");
+    m.def("log_det_select", &log_det_select, py::kw_only(), py::arg("kind"),
+          py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
+          py::arg("batch_size"), py::arg("lam"), py::arg("threads"), py::arg("chunk_rows") = 0,
+          py::arg("progress") = py::none(), py::arg("instruction_set") = "auto",
+          "Greedy selection by log det M; see fisher_select.max_det.");
 }
 
 }  // namespace fisher_select::bindings

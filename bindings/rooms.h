@@ -10,7 +10,10 @@
 
 namespace fisher_select::bindings {
 
+void bind_distance(pybind11::module_& m);
 void bind_errors(pybind11::module_& m);
 void bind_fisher(pybind11::module_& m);
+void bind_information_gain(pybind11::module_& m);
+void bind_mask(pybind11::module_& m);
 
 }  // namespace fisher_select::bindings

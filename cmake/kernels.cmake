@@ -2,7 +2,8 @@
 # The inner loops once per instruction set. The choice among them is made at run time
 # (csrc/cpu/dispatch.cpp), so the build never depends on the machine that runs it.
 
-function(add_pool_kernels target)
+# add_kernels(TARGET SOURCE...): the sources' objects, every set of them, join the target.
+function(add_kernels target)
     set(sets baseline)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
         list(APPEND sets avx2 avx512)
@@ -13,7 +14,7 @@ function(add_pool_kernels target)
     set(flags_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
     foreach(set IN LISTS sets)
         set(kernels ${target}_${set})
-        add_library(${kernels} OBJECT csrc/cpu/pool_kernels.cpp)
+        add_library(${kernels} OBJECT ${ARGN})
         target_include_directories(${kernels} PRIVATE csrc)
         target_link_libraries(${kernels} PRIVATE fisher_options)
         target_compile_definitions(${kernels} PRIVATE FS_INSTRUCTION_SET=${set})

@@ -14,57 +14,87 @@ namespace fisher_select {
 enum class Link {
     identity,  ///< L = 1: regression, dense factors
     diagonal,  ///< L^T b = s b: sigmoid outputs, two classes, one block a class
+    vector,    ///< L^T b = <s, b>: one gradient of the output layer, r = 1
     softmax,   ///< L^T b = s (b - <mu, b>): softmax over r + 1 classes, rotated (see factors.h)
 };
 
 FS_HOST_DEVICE constexpr int triangle(int i) { return i * (i + 1) / 2; }
 
-/// TY [r, 2 r] = L^T B for the products B [r, 2 r] = x^T [U | R] of one candidate.
-/// `product(a, j)` reads B; s, mu [r].
+/// What is being minimised or maximised.
+enum class Criterion {
+    trace,    ///< tr(M^-1 F): needs G and H
+    log_det,  ///< log det M: needs G alone
+};
+
+/// Columns of a group's update a class: [U | R], or U.
+FS_HOST_DEVICE constexpr int update_columns(Criterion criterion, int rank) {
+    return criterion == Criterion::trace ? 2 * rank : rank;
+}
+
+/// TY [r, columns] = L^T B for the products B [classes, columns] = x^T [U | R] of one
+/// candidate. `product(a, j)` reads B; s, mu [r] (Link::vector: s [classes]).
 template <int R, Link kLink, class V, class Product>
-FS_HOST_DEVICE void apply_link(int rank, const Product& product, const V* s, const V* mu,
-                               V* ty) {
+FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product& product,
+                               const V* s, const V* mu, V* ty) {
     const int r = R > 0 ? R : rank;
-    for (int j = 0; j < 2 * r; ++j) {
+    for (int j = 0; j < columns; ++j) {
+        if constexpr (kLink == Link::vector) {
+            V sum{};
+            for (int a = 0; a < classes; ++a) sum += s[a] * product(a, j);
+            ty[j] = sum;
+            continue;
+        }
         V shift{};
         if constexpr (kLink == Link::softmax)
             for (int a = 0; a < r; ++a) shift += mu[a] * product(a, j);
         for (int a = 0; a < r; ++a) {
-            if constexpr (kLink == Link::identity) ty[a * 2 * r + j] = product(a, j);
-            if constexpr (kLink == Link::diagonal) ty[a * 2 * r + j] = s[a] * product(a, j);
+            if constexpr (kLink == Link::identity) ty[a * columns + j] = product(a, j);
+            if constexpr (kLink == Link::diagonal) ty[a * columns + j] = s[a] * product(a, j);
             if constexpr (kLink == Link::softmax)
-                ty[a * 2 * r + j] = s[a] * (product(a, j) - shift);
+                ty[a * columns + j] = s[a] * (product(a, j) - shift);
         }
     }
 }
 
-/// G -= sign T T^T and H -= sign (T Y^T + Y T^T): sign is 1 when a sample was added to M,
-/// -1 when one was removed. 3 r^3 multiplications.
-template <int R, class V, class Scalar>
+/// G -= sign T T^T and, for the trace, H -= sign (T Y^T + Y T^T): sign is 1 when a sample was
+/// added to M, -1 when one was removed. 1.5 r^3 multiplications (log-det: r^3 / 2).
+template <int R, Criterion kCriterion, class V, class Scalar>
 FS_HOST_DEVICE void update_state(int rank, Scalar sign, const V* ty, V* G, V* H) {
     const int r = R > 0 ? R : rank;
+    const int columns = update_columns(kCriterion, r);
     for (int a = 0; a < r; ++a) {
-        const V *ta = ty + a * 2 * r, *ya = ta + r;
+        const V *ta = ty + a * columns, *ya = ta + r;
         for (int b = 0; b <= a; ++b) {
-            const V *tb = ty + b * 2 * r, *yb = tb + r;
+            const V *tb = ty + b * columns, *yb = tb + r;
             V g{}, h{};
             for (int j = 0; j < r; ++j) {
                 g += ta[j] * tb[j];
-                h += ta[j] * yb[j];
-                h += ya[j] * tb[j];
+                if constexpr (kCriterion == Criterion::trace) {
+                    h += ta[j] * yb[j];
+                    h += ya[j] * tb[j];
+                }
             }
             G[triangle(a) + b] -= sign * g;
-            H[triangle(a) + b] -= sign * h;
+            if constexpr (kCriterion == Criterion::trace) H[triangle(a) + b] -= sign * h;
         }
     }
 }
 
-/// K <- the inverse of the Cholesky factor of A (packed, both lower), in place.
+/// A <- I + sign G, packed.
+template <class V, class Scalar>
+FS_HOST_DEVICE void add_identity(int r, Scalar sign, const V* G, V* A) {
+    for (int i = 0; i < r; ++i) {
+        for (int j = 0; j < i; ++j) A[triangle(i) + j] = sign * G[triangle(i) + j];
+        A[triangle(i) + i] = 1 + sign * G[triangle(i) + i];
+    }
+}
+
+/// A <- its Cholesky factor (packed, lower), the diagonal inverted, in place.
 /// A matrix that is not positive definite gives NaN, which the greedy driver looks for.
 template <int R, class V>
-FS_HOST_DEVICE void inverse_cholesky(int rank, V* A) {
+FS_HOST_DEVICE void cholesky(int rank, V* A) {
     const int r = R > 0 ? R : rank;
-    for (int j = 0; j < r; ++j) {  // Cholesky; the diagonal is kept inverted
+    for (int j = 0; j < r; ++j) {
         V* Aj = A + triangle(j);
         V pivot = Aj[j];
         for (int k = 0; k < j; ++k) pivot -= Aj[k] * Aj[k];
@@ -77,6 +107,13 @@ FS_HOST_DEVICE void inverse_cholesky(int rank, V* A) {
             Ai[j] = sum * inverse;
         }
     }
+}
+
+/// A <- the inverse of its Cholesky factor (packed, both lower), in place.
+template <int R, class V>
+FS_HOST_DEVICE void inverse_cholesky(int rank, V* A) {
+    const int r = R > 0 ? R : rank;
+    cholesky<R>(rank, A);
     for (int j = 0; j < r; ++j)  // forward substitution, column by column
         for (int i = j + 1; i < r; ++i) {
             V* Ai = A + triangle(i);
@@ -95,10 +132,7 @@ FS_HOST_DEVICE V trace_score(int rank, Scalar sign, const V* G, const V* H, V* w
         const V inverse = 1 / Math<V>::root(1 + sign * G[0]);
         return H[0] * inverse * inverse;
     } else {
-        for (int i = 0; i < r; ++i) {
-            for (int j = 0; j < i; ++j) work[triangle(i) + j] = sign * G[triangle(i) + j];
-            work[triangle(i) + i] = 1 + sign * G[triangle(i) + i];
-        }
+        add_identity(r, sign, G, work);
         inverse_cholesky<R>(rank, work);
         V off{}, diagonal{};  // tr(H K^T K), K the inverse factor: its column products
         for (int i = 0; i < r; ++i)
@@ -113,6 +147,32 @@ FS_HOST_DEVICE V trace_score(int rank, Scalar sign, const V* G, const V* H, V* w
             }
         return diagonal + (off + off);
     }
+}
+
+/// log det(I + sign G): what adding a candidate puts on log det M. `work` is a packed triangle.
+template <int R, class V, class Scalar>
+FS_HOST_DEVICE V log_det_score(int rank, Scalar sign, const V* G, V* work) {
+    const int r = R > 0 ? R : rank;
+    if constexpr (R == 1) {
+        return Math<V>::log(1 + sign * G[0]);
+    } else {
+        add_identity(r, sign, G, work);
+        cholesky<R>(rank, work);
+        V sum{};  // a logarithm a pivot: their product may overflow
+        for (int i = 0; i < r; ++i) sum -= Math<V>::log(work[triangle(i) + i]);
+        return sum + sum;
+    }
+}
+
+/// scale s^T S s for a symmetric S [classes, classes] packed: Link::vector's G or H.
+template <class V, class Scalar>
+FS_HOST_DEVICE V quadratic_form(int classes, Scalar scale, const V* s, const V* S) {
+    V diagonal{}, off{};
+    for (int a = 0; a < classes; ++a) {
+        diagonal += s[a] * s[a] * S[triangle(a) + a];
+        for (int b = 0; b < a; ++b) off += s[a] * s[b] * S[triangle(a) + b];
+    }
+    return scale * (diagonal + (off + off));
 }
 
 /// S <- scale L^T S L for a symmetric S [r, r] packed; `work` [r].

@@ -27,6 +27,17 @@ void Factors::link_coefficients(int64_t i, double* s, double* mu) const {
             s[0] = bernoulli(top);
             return;
         }
+        case FactorKind::gradient: {
+            int64_t top = 0;
+            for (int64_t c = 1; c < C; ++c)
+                if (probabilities.at(i, c) > probabilities.at(i, top)) top = c;
+            const auto q = [&](int64_t c) {
+                return (c == top ? 1.0 : 0.0) - probabilities.at(i, c);
+            };
+            const double last = q(C - 1) / (1.0 + std::sqrt(static_cast<double>(C)));
+            for (int64_t c = 0; c + 1 < C; ++c) s[c] = q(c) - last;
+            return;
+        }
         case FactorKind::softmax: {
             double total = 0.0;  // float32 rows sum to 1 only nearly
             for (int64_t c = 0; c < C; ++c) total += probabilities.at(i, c);
@@ -82,6 +93,11 @@ double Factors::blind_trace(double lam) const {
     return kind == FactorKind::softmax ? static_cast<double>(length()) / lam : 0.0;
 }
 
+double Factors::blind_log_det(double lam) const {
+    const bool rotated = kind == FactorKind::softmax || kind == FactorKind::gradient;
+    return rotated ? static_cast<double>(length()) * std::log(lam) : 0.0;
+}
+
 Factors make_factors(FactorKind kind, const VectorsView& vectors,
                      const MatrixView& probabilities) {
     Factors f;
@@ -103,12 +119,16 @@ Factors make_factors(FactorKind kind, const VectorsView& vectors,
             f.link = Link::diagonal;
             f.groups = static_cast<int>(C);
             break;
+        case FactorKind::gradient:
+            f.link = Link::vector;
+            f.classes = static_cast<int>(C - 1);
+            break;
         case FactorKind::softmax:
             f.link = C == 2 ? Link::diagonal : Link::softmax;
             f.classes = f.rank = static_cast<int>(C - 1);
     }
     constexpr int64_t kBlasLimit = std::numeric_limits<int>::max();
-    if (f.block() > kBlasLimit || f.columns() > kBlasLimit || vectors.slots > kBlasLimit)
+    if (f.block() > kBlasLimit || 2 * f.link_size() * f.inner() > kBlasLimit)
         throw InputError("the problem has more parameters than BLAS can index (2^31 - 1)");
     return f;
 }

@@ -9,6 +9,10 @@
 //     (1 + sqrt C),
 // for a < C: nothing of size r x r is stored or multiplied. Two classes: one number, sqrt(2 p_1
 // p_2).
+//
+// FactorKind::gradient is BADGE's gradient (e_yhat - p) (x) x as a factor of rank one. Its
+// class part sums to zero, so it is rotated likewise: s_a = q_a - q_C / (1 + sqrt C), q =
+// e_yhat - p.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +22,7 @@
 
 namespace fisher_select {
 
-enum class FactorKind { softmax, sigmoid, gaussian, dense, block_diagonal, binary };
+enum class FactorKind { softmax, sigmoid, gaussian, dense, block_diagonal, binary, gradient };
 
 struct Factors {
     FactorKind kind = FactorKind::gaussian;
@@ -27,14 +31,28 @@ struct Factors {
     Link link = Link::identity;
     int groups = 1;   // independent problems: one a class where the Fisher is block-diagonal
     int classes = 1;  // classes of a group, c
-    int rank = 1;     // r
+    int rank = 1;     // r; c and r differ for Link::vector alone
 
     int64_t count() const { return vectors.rows; }
     int64_t length() const { return vectors.length; }           // d, or D where dense
     int64_t block() const { return classes * vectors.length; }  // side of one group's M
-    int64_t columns() const { return int64_t{2} * groups * classes * rank; }  // of [U | R]
+    /// Vectors a sample brings to its factor: classes, or the slots of a dense one.
+    int inner() const { return kind == FactorKind::dense ? rank : classes; }
+    /// Columns of the panel [U | R] (log-det: U) that one commit brings to every candidate.
+    int64_t panel_columns(Criterion criterion) const {
+        return int64_t{groups} * classes * update_columns(criterion, rank);
+    }
+    /// Multiplications of one pick: the pool's products with the panel, and Q and P read once.
+    double pick_cost(Criterion criterion) const {
+        return static_cast<double>(count()) * static_cast<double>(length()) *
+                   static_cast<double>(panel_columns(criterion) * vectors.slots) +
+               static_cast<double>(groups * block()) * static_cast<double>(block());
+    }
+    /// Link coefficients of a sample, and of one of its groups.
+    int64_t link_size() const { return int64_t{groups} * group_links(); }
+    int group_links() const { return link == Link::vector ? classes : rank; }
 
-    /// s, mu [groups, r] of sample i; mu is written for Link::softmax alone, s not for
+    /// s, mu [link_size] of sample i; mu is written for Link::softmax alone, s not for
     /// identity.
     void link_coefficients(int64_t i, double* s, double* mu) const;
 
@@ -46,6 +64,8 @@ struct Factors {
 
     /// What tr(M^-1 F) has beyond the rotated classes when F = I: the blind block is lam I.
     double blind_trace(double lam) const;
+    /// Likewise what log det M has beyond them.
+    double blind_log_det(double lam) const;
 };
 
 /// InputError where the shapes do not fit the kind.

@@ -17,6 +17,7 @@
 
 #include "context.h"
 #include "error.h"
+#include "view.h"
 
 namespace fisher_select {
 
@@ -33,6 +34,13 @@ struct GreedyResult {
     int64_t refreshes = 0;
     double max_drift = 0.0;  // largest relative error of a screened leader
 };
+
+/// The driver's mask: 1 for rows that must not be picked.
+inline std::vector<char> mask(int64_t n, const RowList& excluded) {
+    std::vector<char> taken(static_cast<size_t>(n), 0);
+    for (int64_t i = 0; i < excluded.count; ++i) taken[static_cast<size_t>(excluded[i])] = 1;
+    return taken;
+}
 
 /// What an Objective offers:
 ///   int64_t count() const                          candidates

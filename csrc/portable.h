@@ -13,14 +13,16 @@
 
 namespace fisher_select {
 
-/// Square root of a value type; vectors of candidates specialise it (cpu/lanes.h).
+/// Functions of a value type; vectors of candidates specialise it (cpu/lanes.h).
 template <class V>
 struct Math {
     FS_HOST_DEVICE static V root(V x) { return sqrt(x); }
+    FS_HOST_DEVICE static V log(V x) { return ::log(x); }
 };
 template <>
 struct Math<float> {
     FS_HOST_DEVICE static float root(float x) { return sqrtf(x); }
+    FS_HOST_DEVICE static float log(float x) { return logf(x); }
 };
 
 }  // namespace fisher_select

@@ -27,6 +27,13 @@ struct MatrixView {
     }
 };
 
+/// A caller's vector [count]; the stride is in elements and may be negative or zero.
+struct ValuesView {
+    const void* data = nullptr;
+    DType dtype = DType::float32;
+    int64_t count = 0, stride = 1;
+};
+
 /// The pool's vectors [rows, slots, length]: one slot a row for features, r slots for dense
 /// factors (column j of V_i is slot j). Strides are in elements.
 struct VectorsView {

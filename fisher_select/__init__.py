@@ -8,20 +8,36 @@
 """
 
 from fisher_select import backends, strategies
+from fisher_select.determinant import max_det
+from fisher_select.distance import badge, k_center
 from fisher_select.errors import NumericalError
+from fisher_select.information_gain import information_gain, information_gain_scores
+from fisher_select.loop import ActiveLearner
+from fisher_select.mask import DiagonalFisher, top_k_mask
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
+from fisher_select.uncertainty import uncertainty, uncertainty_scores
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveLearner",
+    "DiagonalFisher",
     "NumericalError",
     "Selection",
     "__version__",
     "backends",
+    "badge",
     "bait",
+    "information_gain",
+    "information_gain_scores",
+    "k_center",
+    "max_det",
     "random",
     "select",
     "strategies",
+    "top_k_mask",
+    "uncertainty",
+    "uncertainty_scores",
 ]

@@ -109,6 +109,45 @@ def as_probabilities(name: str, value: Array, n: int, likelihood: str) -> FloatA
     return P
 
 
+def as_samples(name: str, value: Array) -> list[FloatArray]:
+    """View stochastic softmax outputs [T, n, C] as T matrices of probabilities [n, C].
+
+    Each is checked, and repaired where `as_probabilities` repairs, on its own: only the
+    repaired ones are copied. Messages name the sample, as in "probabilities[3]".
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_probabilities`; ValueError too for another number of axes.
+    """
+    array = _to_numpy(name, value)
+    if array.ndim != 3 or array.size == 0:
+        raise ValueError(
+            f"{name} must be samples [T, n, C], each at least 1, got shape {_shape(array)}"
+        )
+    return [
+        as_probabilities(f"{name}[{t}]", sample, array.shape[1], "softmax")
+        for t, sample in enumerate(array)
+    ]
+
+
+def as_vector(name: str, value: Array) -> FloatArray:
+    """View real numbers [n], n at least 1; conversions as in `as_matrix`.
+
+    The numbers themselves are left to the operation that reads them, so that a check costs no
+    pass of its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_matrix`, but for NaN and infinity.
+    """
+    array = _as_float(name, _to_numpy(name, value))
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must have one axis [n], n >= 1, got shape {_shape(array)}")
+    return array
+
+
 def as_labeled(value: Array | None, n: int) -> IndexArray:
     """Sorted row indices out of an index array, a boolean mask or None (nothing labelled).
 
@@ -164,6 +203,30 @@ def as_labeled(value: Array | None, n: int) -> IndexArray:
             "(a 0/1 mask must have dtype bool)"
         )
     return ordered
+
+
+def as_class_labels(name: str, value: Array, classes: int) -> IndexArray:
+    """Class labels [m] as int64, each from 0 to classes - 1.
+
+    Raises
+    ------
+    TypeError
+        Not integers.
+    ValueError
+        Not one axis, empty, or a label out of range: the message names it.
+    """
+    labels = _to_numpy(name, value)
+    if labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"{name} must have one axis [m], m >= 1, got shape {_shape(labels)}")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got dtype {labels.dtype}")
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        at = int(outside[0])
+        raise ValueError(
+            f"{name} must hold classes from 0 to {classes - 1}: {name}[{at}] is {labels[at]}"
+        )
+    return labels.astype(np.int64)
 
 
 def row_count(name: str, value: Array) -> int:

@@ -153,6 +153,9 @@ def explain() -> dict[str, str]:
 def _cpu() -> _Cpu:
     """Import the compiled module, once; a failure is not cached, so a build can mend it."""
     try:
+        # The core takes its BLAS from here. Loaded by Python first: a Ctrl-C during this slow
+        # import is then a KeyboardInterrupt, not a failed initialization of the core.
+        importlib.import_module("scipy.linalg.cython_lapack")
         core = importlib.import_module("fisher_select._core")
     except ImportError as error:
         raise ImportError(

@@ -35,6 +35,8 @@ class Selection:
         Largest relative difference seen between a fast score and its float64 value.
     seconds : dict of str to float
         Wall time by stage.
+    diagnostics : dict of str to float
+        What else a strategy measured, such as k_center's share of full distances.
     """
 
     indices: npt.NDArray[np.int64]
@@ -46,6 +48,7 @@ class Selection:
     refreshes: int = 0
     max_drift: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fisher_select import backends
@@ -42,3 +44,12 @@ def engine(request: pytest.FixtureRequest) -> str:
 def cpu(request: pytest.FixtureRequest) -> str:
     """The compiled CPU backend."""
     return _available("cpu", request.config)
+
+
+@pytest.fixture(scope="session")
+def shared_golden() -> Path:
+    """The project's golden selections beside the checkout; skips where they are not."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "golden"
+    if not folder.is_dir():
+        pytest.skip("no shared golden files beside this checkout")
+    return folder

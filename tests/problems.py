@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fisher_select.reference import fisher as reference
 from fisher_select.factors import TraceProblem, trace_problem
+from fisher_select.reference import fisher as reference
 from fisher_select.selection import Selection
 
 Float64 = npt.NDArray[np.float64]

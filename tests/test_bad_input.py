@@ -275,7 +275,8 @@ def test_scalars_are_checked_before_arrays_are_read() -> None:
 
 # -------------------------------------------------------------------------------- select
 def test_unknown_strategy_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^strategy must be one of bait, random, got 'best'$"):
+    known = ", ".join(fs.strategies.names())
+    with pytest.raises(ValueError, match=f"^strategy must be one of {known}, got 'best'$"):
         fs.select("best", features=X, batch_size=2)
 
 
@@ -325,7 +326,7 @@ def test_memory_error_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("fisher_select.reference.last_layer", full)
+    monkeypatch.setattr("fisher_select.reference.fisher.last_layer", full)
     with pytest.raises(MemoryError, match=r"dense .* 20 rows \(.* 9 TiB\); use backend='cpu'"):
         fs.bait(X, P, batch_size=4, backend="reference")
 

@@ -26,12 +26,12 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("name", strategies.names())
 def test_fields_are_the_keywords_of_the_function_with_its_defaults(name: str) -> None:
     strategy = strategies.get(name)
-    parameters = inspect.signature(getattr(fs, name)).parameters
+    parameters = inspect.signature(getattr(fs, strategy.name)).parameters
     of_the_call = {"X", "P", "pool", "labeled", "batch_size", *strategy.takes}
     keywords = {k: p.default for k, p in parameters.items() if k not in of_the_call}
-    assert strategy.options() == keywords
-    assert strategy.name == name
+    assert type(strategy)().options() == keywords  # a preset differs in values alone
     assert set(strategy.needs) <= set(strategy.takes)
+    assert name.startswith(strategy.name) or name in strategy.options().values()
 
 
 def test_strategies_are_frozen_values() -> None:
@@ -53,11 +53,11 @@ def test_an_array_a_strategy_does_not_take_is_named() -> None:
 
 @pytest.mark.usefixtures("registry")
 def test_a_preset_is_one_more_name() -> None:
-    strategies.register("bait_forward", strategies.Bait(oversample=1.0))
-    assert strategies.names() == ("bait", "bait_forward", "random")
+    strategies.register("bait_single", strategies.Bait(oversample=1.0))
+    assert "bait_single" in strategies.names()
     call = arguments("softmax", 30, 3, 3)
     picks = fs.select(
-        "bait_forward",
+        "bait_single",
         features=call["X"],
         probabilities=call["P"],
         batch_size=4,

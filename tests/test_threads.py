@@ -37,8 +37,12 @@ fs.bait(X, P, batch_size=20_000, threads=2, backend="cpu")
 def test_threads_and_chunks_do_not_change_the_answer(
     kind: str, dtype: type, engine: str
 ) -> None:
-    call = arguments(kind, 500, 5, 3, dtype=dtype)
-    call |= {"labeled": np.arange(0, 500, 70), "batch_size": 8, "backend": engine}
+    # Large enough that the engine finds four threads worth waking.
+    n, d = {"gaussian": (16_000, 48), "binary": (16_000, 48), "dense": (1_500, 16)}.get(
+        kind, (4_000, 40)
+    )
+    call = arguments(kind, n, d, 4, dtype=dtype)
+    call |= {"labeled": np.arange(0, n, 70), "batch_size": 8, "backend": engine}
     one = fs.bait(**call, threads=1)
     for threads, chunk_rows in [(1, 1), (1, 64), (2, None), (2, 7), (4, None), (4, 64), (4, 1)]:
         picks = fs.bait(**call, threads=threads, chunk_rows=chunk_rows)

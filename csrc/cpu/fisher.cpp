@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forward-backward greedy selection by tr(M^-1 F): the stages of select_by_trace (ops.h).
 #include <algorithm>
-#include <chrono>
 
 #include "error.h"
 #include "greedy.h"
 #include "information.h"
+#include "information_objective.h"
 #include "ops.h"
-#include "trace_objective.h"
+#include "parallel.h"
+#include "stopwatch.h"
 
 namespace fisher_select::cpu {
 namespace {
 
-/// Seconds since the last lap, booked to a stage.
-class Stopwatch {
-public:
-    explicit Stopwatch(TraceResult& result) : result_(result) {}
-    void lap(const char* stage) {
-        const auto now = std::chrono::steady_clock::now();
-        result_.seconds.emplace_back(stage,
-                                     std::chrono::duration<double>(now - start_).count());
-        start_ = now;
-    }
-
-private:
-    TraceResult& result_;
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-void note(TraceResult& result, const GreedyResult& stage, const TraceObjective& objective,
-          double blind) {
+void note(InformationResult& result, const GreedyResult& stage,
+          const InformationObjective& objective, double blind) {
     result.refreshes += stage.refreshes;
     result.max_drift = std::max(result.max_drift, stage.max_drift);
     for (double value : objective.path()) result.objective.push_back(value + blind);
@@ -37,11 +22,13 @@ void note(TraceResult& result, const GreedyResult& stage, const TraceObjective& 
 
 }  // namespace
 
-TraceResult select_by_trace(const Context& context, const TraceProblem& problem) {
+InformationResult select_by_trace(const Context& caller, const TraceProblem& problem) {
     const Factors& factors = problem.factors;
+    Context context = caller;
+    context.threads = useful_threads(caller.threads, factors.pick_cost(Criterion::trace));
     const int64_t n = factors.count();
-    TraceResult result;
-    Stopwatch watch(result);
+    InformationResult result;
+    Stopwatch watch(result.seconds);
     PoolOptions options;
     options.scale = problem.scale;
     options.chunk_rows = problem.chunk_rows;
@@ -49,7 +36,8 @@ TraceResult select_by_trace(const Context& context, const TraceProblem& problem)
 
     context.progress("fisher", 0, 1);
     Information information(context, factors, pool_kernels<double>(problem.instruction_set),
-                            problem.lam, problem.use_pool_fisher);
+                            problem.lam,
+                            problem.use_pool_fisher ? PoolFisher::mean : PoolFisher::identity);
     if (problem.labeled.count > 0)
         information.add_samples(problem.labeled,
                                 problem.shrink / static_cast<double>(problem.labeled.count));
@@ -60,15 +48,13 @@ TraceResult select_by_trace(const Context& context, const TraceProblem& problem)
     {
         context.progress("setup", 0, 1);
         information.refresh(0);
-        TraceObjective objective(context, factors, {nullptr, n}, information, Direction::add,
-                                 Precision::float32, options, problem.instruction_set);
+        InformationObjective objective(context, factors, {nullptr, n}, information,
+                                       Direction::add, Precision::float32, options,
+                                       problem.instruction_set);
         watch.lap("setup");
 
-        std::vector<char> taken(static_cast<size_t>(n), 0);
-        for (int64_t i = 0; i < problem.labeled.count; ++i)
-            taken[static_cast<size_t>(problem.labeled[i])] = 1;
-        Greedy<TraceObjective> greedy(context, objective, std::move(taken),
-                                      {"forward", problem.forward_count});
+        Greedy<InformationObjective> greedy(context, objective, mask(n, problem.labeled),
+                                            {"forward", problem.forward_count});
         GreedyResult stage = greedy.run();
         note(result, stage, objective, blind);
         forward = std::move(stage.picks);
@@ -80,11 +66,11 @@ TraceResult select_by_trace(const Context& context, const TraceProblem& problem)
     std::vector<char> removed(forward.size(), 0);
     if (problem.forward_count > problem.batch_size) {
         information.refresh(problem.forward_count);
-        TraceObjective objective(context, factors,
-                                 {forward.data(), static_cast<int64_t>(forward.size())},
-                                 information, Direction::remove, Precision::float64, options,
-                                 problem.instruction_set);
-        Greedy<TraceObjective> greedy(
+        InformationObjective objective(context, factors,
+                                       {forward.data(), static_cast<int64_t>(forward.size())},
+                                       information, Direction::remove, Precision::float64,
+                                       options, problem.instruction_set);
+        Greedy<InformationObjective> greedy(
             context, objective, removed,
             {"backward", problem.forward_count - problem.batch_size, problem.forward_count});
         const GreedyResult stage = greedy.run();

@@ -31,6 +31,7 @@ double block_weight(const Factors& f, const double* s, const double* mu, int k, 
     if (f.link == Link::identity) return 1.0;
     const double own = k == l ? s[k] * s[k] : 0.0;
     if (f.link == Link::diagonal) return own;
+    if (f.link == Link::vector) return s[k] * s[l];
     double total = 0.0;
     for (int a = 0; a < f.rank; ++a) total += s[a] * s[a];
     return own - mu[l] * s[k] * s[k] - mu[k] * s[l] * s[l] + mu[k] * mu[l] * total;
@@ -45,10 +46,11 @@ std::vector<SquareMatrix> square_matrices(const Factors& factors) {
 }  // namespace
 
 Information::Information(const Context& context, const Factors& factors,
-                         const PoolKernels<double>& kernels, double lam, bool use_pool_fisher)
+                         const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher)
     : context_(context),
       factors_(factors),
       kernels_(kernels),
+      pool_fisher_(pool_fisher),
       vectors_at_once_(std::max(kVectors, factors.vectors.slots)),
       capacity_(std::max<int64_t>(1, kPendingColumns / factors.rank)) {
     m_ = square_matrices(factors);
@@ -56,7 +58,7 @@ Information::Information(const Context& context, const Factors& factors,
         m.values.zero();
         for (int64_t i = 0; i < m.n; ++i) *m.at(i, i) = lam;
     }
-    if (use_pool_fisher) {
+    if (pool_fisher == PoolFisher::mean) {
         f_ = square_matrices(factors);
         for (SquareMatrix& f : f_) f.values.zero();
         accumulate({nullptr, factors.count()}, 1.0 / static_cast<double>(factors.count()), f_);
@@ -64,10 +66,11 @@ Information::Information(const Context& context, const Factors& factors,
     const int64_t columns = capacity_ * factors.rank;
     u_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
                         kRemedy);
-    r_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
-                        kRemedy);
     u_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
                               "the pending updates", kRemedy);
+    if (!has_p()) return;
+    r_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
+                        kRemedy);
     r_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
                               "the pending updates", kRemedy);
 }
@@ -79,8 +82,7 @@ void Information::add_samples(const RowList& rows, double coefficient) {
 void Information::accumulate(const RowList& rows, double coefficient,
                              std::vector<SquareMatrix>& target) {
     const Factors& f = factors_;
-    const int64_t d = f.length(), slots = f.vectors.slots,
-                  coefficients = int64_t{f.groups} * f.rank;
+    const int64_t d = f.length(), slots = f.vectors.slots, coefficients = f.link_size();
     // Chunks of a few MB of float64 vectors, and enough of them for a GEMM's inner dimension.
     const int64_t chunk =
         std::clamp((int64_t{1} << 18) / (d * slots), ceil_div(256, slots), int64_t{2048});
@@ -109,8 +111,9 @@ void Information::accumulate(const RowList& rows, double coefficient,
             const int64_t g = task / panels / pairs;
             double* panel = weighted.data() + thread * chunk * slots * kPanel;
             for (int64_t v = 0; v < vectors; ++v) {
-                const double* own_s = s.data() + v / slots * coefficients + g * f.rank;
-                const double* own_mu = mu.data() + v / slots * coefficients + g * f.rank;
+                const double* own_s = s.data() + v / slots * coefficients + g * f.group_links();
+                const double* own_mu =
+                    mu.data() + v / slots * coefficients + g * f.group_links();
                 const double w = block_weight(f, own_s, own_mu, k, l);
                 const double* from = x.data() + v * d + first;
                 for (int64_t t = 0; t < width; ++t) panel[v * width + t] = w * from[t];
@@ -140,20 +143,25 @@ void Information::refresh(int64_t step) {
     pending_ = 0;
     if (q_.empty()) {
         q_ = square_matrices(factors_);
-        p_ = square_matrices(factors_);
+        if (has_p()) p_ = square_matrices(factors_);
     }
-    SquareMatrix scratch(factors_.block());
+    SquareMatrix r(factors_.block());
+    log_det_ = 0.0;
     for (size_t g = 0; g < m_.size(); ++g) {
         std::copy_n(m_[g].values.data(), m_[g].values.size(), q_[g].values.data());
-        if (!invert_and_sandwich(context_, f_.empty() ? nullptr : &f_[g], q_[g], p_[g],
-                                 scratch))
+        double log_det = 0.0;
+        if (!invert_factor(context_, q_[g], r, log_det))
             throw NumericalError("M is not positive definite after " + std::to_string(step) +
                                      " picks: lam is too small for these factors",
                                  step);
+        log_det_ += log_det;
+        if (has_p()) sandwich(context_, r, f_.empty() ? nullptr : &f_[g], p_[g], q_[g]);
+        inverse(context_, r, q_[g]);
     }
 }
 
 double Information::objective() const {
+    if (!has_p()) return log_det_;
     double total = 0.0;
     for (size_t g = 0; g < q_.size(); ++g) {
         if (!f_.empty()) {
@@ -169,7 +177,7 @@ void Information::products(const double* x, int count, double* qx, double* px) {
     internal_check(count <= vectors_at_once_,
                    "no more right-hand sides than there is room for");
     read_stored(q_, x, count, qx);
-    read_stored(p_, x, count, px);
+    if (has_p()) read_stored(p_, x, count, px);
     if (pending_ > 0) subtract_pending(x, count, qx, px);
 }
 
@@ -203,32 +211,36 @@ void Information::subtract_pending(const double* x, int count, double* qx, doubl
     const int64_t capacity = capacity_ * f.rank;
     const int side = static_cast<int>(block), width = static_cast<int>(columns);
     for (int64_t g = 0; g < f.groups; ++g) {
-        const double* U = u_.data() + g * capacity * block;
-        const double* R = r_.data() + g * capacity * block;
+        const int64_t group = g * capacity * block;
         // U^T (e_a (x) x): U [c d, columns] read as [d, c columns], so (a, column) comes out.
         constexpr int64_t kSlab = 256;
-        parallel_for(context_, 2 * ceil_div(c * columns, kSlab), [&](int64_t task, int) {
-            const int64_t first = task / 2 * kSlab;
+        const int64_t slabs = ceil_div(c * columns, kSlab);
+        parallel_for(context_, has_p() ? 2 * slabs : slabs, [&](int64_t task, int) {
+            const bool of_r = task >= slabs;
+            const int64_t first = task % slabs * kSlab;
             const int slab = static_cast<int>(std::min(kSlab, c * columns - first));
             context_.blas.gemm('T', 'N', slab, count, static_cast<int>(d), 1.0,
-                               (task % 2 ? R : U) + first * d, static_cast<int>(d), x,
-                               static_cast<int>(d), 0.0,
-                               (task % 2 ? r_dot_x_ : u_dot_x_).data() + first,
+                               (of_r ? r_ : u_).data() + group + first * d, static_cast<int>(d),
+                               x, static_cast<int>(d), 0.0,
+                               (of_r ? r_dot_x_ : u_dot_x_).data() + first,
                                static_cast<int>(c * capacity));
         });
         parallel_for(context_, ceil_div(block, kSlab), [&](int64_t task, int) {
             const int64_t first = task * kSlab;
             const int rows = static_cast<int>(std::min(kSlab, block - first));
-            const auto subtract = [&](const double* left, const double* right, double* to) {
-                context_.blas.gemm('N', 'T', rows, static_cast<int>(c), width, -sign_,
-                                   left + first, side, right, static_cast<int>(c), 1.0,
-                                   to + first, side);
-            };
             for (int v = 0; v < count; ++v) {
-                const int64_t at = v * product_size() + g * block * c, dot = v * c * capacity;
-                subtract(U, u_dot_x_.data() + dot, qx + at);
-                subtract(U, r_dot_x_.data() + dot, px + at);
-                subtract(R, u_dot_x_.data() + dot, px + at);
+                const int64_t at = v * product_size() + g * block * c + first;
+                const auto subtract = [&](const Buffer<double>& left,
+                                          const Buffer<double>& right, double* to) {
+                    context_.blas.gemm('N', 'T', rows, static_cast<int>(c), width, -sign_,
+                                       left.data() + group + first, side,
+                                       right.data() + v * c * capacity, static_cast<int>(c),
+                                       1.0, to + at, side);
+                };
+                subtract(u_, u_dot_x_, qx);
+                if (!has_p()) continue;
+                subtract(u_, r_dot_x_, px);
+                subtract(r_, u_dot_x_, px);
             }
         });
     }
@@ -241,7 +253,7 @@ void Information::update(const double* U, const double* R, double sign) {
     for (int64_t g = 0; g < factors_.groups; ++g) {
         const int64_t at = (g * capacity_ + pending_) * size;
         std::copy_n(U + g * size, size, u_.data() + at);
-        std::copy_n(R + g * size, size, r_.data() + at);
+        if (has_p()) std::copy_n(R + g * size, size, r_.data() + at);
     }
     ++pending_;
 }
@@ -250,21 +262,23 @@ void Information::consolidate() {
     const int64_t block = factors_.block(), columns = pending_ * factors_.rank;
     const int side = static_cast<int>(block), inner = static_cast<int>(columns);
     for (int64_t g = 0; g < factors_.groups; ++g) {
-        SquareMatrix &q = q_[static_cast<size_t>(g)], &p = p_[static_cast<size_t>(g)];
-        const double* U = u_.data() + g * capacity_ * factors_.rank * block;
-        const double* R = r_.data() + g * capacity_ * factors_.rank * block;
+        const int64_t group = g * capacity_ * factors_.rank * block;
         for_lower_tiles(context_, block, [&](int64_t I, int64_t J) {
-            const auto subtract = [&](const double* left, const double* right,
+            const auto subtract = [&](const Buffer<double>& left, const Buffer<double>& right,
                                       SquareMatrix& from) {
                 context_.blas.gemm('N', 'T', static_cast<int>(tile_size(block, I)),
                                    static_cast<int>(tile_size(block, J)), inner, -sign_,
-                                   left + I * kTile, side, right + J * kTile, side, 1.0,
+                                   left.data() + group + I * kTile, side,
+                                   right.data() + group + J * kTile, side, 1.0,
                                    from.at(I * kTile, J * kTile), side);
             };
-            subtract(U, U, q);
-            subtract(U, R, p);
-            subtract(R, U, p);
+            SquareMatrix& q = q_[static_cast<size_t>(g)];
+            subtract(u_, u_, q);
             mirror_tile(q, I, J);
+            if (!has_p()) return;
+            SquareMatrix& p = p_[static_cast<size_t>(g)];
+            subtract(u_, r_, p);
+            subtract(r_, u_, p);
             mirror_tile(p, I, J);
         });
     }

@@ -19,11 +19,14 @@
 
 namespace fisher_select::cpu {
 
+/// What F is, if there is one: log det M needs neither F nor P.
+enum class PoolFisher { mean, identity, none };
+
 class Information {
 public:
     /// M = lam I; F is the mean of V V^T over all samples, or the identity.
     Information(const Context& context, const Factors& factors,
-                const PoolKernels<double>& kernels, double lam, bool use_pool_fisher);
+                const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher);
 
     /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh().
     void add_samples(const RowList& rows, double coefficient);
@@ -32,11 +35,13 @@ public:
     /// definite. About 2.5 D^3 multiplications.
     void refresh(int64_t step);
 
-    /// tr(M^-1 F) at the last refresh.
+    /// tr(M^-1 F), or without F log det M, at the last refresh.
     double objective() const;
+    bool has_p() const { return pool_fisher_ != PoolFisher::none; }
 
     /// Products with Q and P of `count` <= vectors_at_once() vectors x [count, length]:
     /// out [count, groups, c, c length], column b of group g being Q_g (e_b (x) x).
+    /// Without P, px is not written.
     void products(const double* x, int count, double* qx, double* px);
     int64_t vectors_at_once() const { return vectors_at_once_; }
     int64_t product_size() const {
@@ -44,6 +49,7 @@ public:
     }
 
     /// Appends one rank-r update U, R [groups, r, c length]: sign 1 added a sample, -1 removed.
+    /// Without P, R is not read.
     void update(const double* U, const double* R, double sign);
 
     const SquareMatrix& Q(int group) const { return q_[static_cast<size_t>(group)]; }
@@ -59,7 +65,9 @@ private:
     const Context& context_;
     const Factors& factors_;
     const PoolKernels<double>& kernels_;
-    std::vector<SquareMatrix> m_, f_, q_, p_;  // a matrix a group; f_ is empty for F = I
+    PoolFisher pool_fisher_;
+    std::vector<SquareMatrix> m_, f_, q_, p_;  // a matrix a group; f_ and p_ may be empty
+    double log_det_ = 0.0;                     // of M at the last refresh
     int64_t vectors_at_once_;
     int64_t capacity_, pending_ = 0;  // updates not yet folded into Q, P
     double sign_ = 1.0;

@@ -33,11 +33,19 @@ struct Math<cpu::Lanes<float>> {
         for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrtf(x[l]);
         return x;
     }
+    FS_HOST_DEVICE static cpu::Lanes<float> log(cpu::Lanes<float> x) {
+        for (int l = 0; l < cpu::kLanes; ++l) x[l] = logf(x[l]);
+        return x;
+    }
 };
 template <>
 struct Math<cpu::Lanes<double>> {
     FS_HOST_DEVICE static cpu::Lanes<double> root(cpu::Lanes<double> x) {
         for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrt(x[l]);
+        return x;
+    }
+    FS_HOST_DEVICE static cpu::Lanes<double> log(cpu::Lanes<double> x) {
+        for (int l = 0; l < cpu::kLanes; ++l) x[l] = ::log(x[l]);
         return x;
     }
 };

@@ -3,6 +3,7 @@
 #include "linear_algebra.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace fisher_select::cpu {
@@ -49,7 +50,7 @@ bool factorize(const Context& context, SquareMatrix& a) {
 }
 
 /// R <- K^-1 for the lower factor K, both lower; columns of a tile need nothing above them.
-void invert_factor(const Context& context, const SquareMatrix& k, SquareMatrix& r) {
+void invert_lower(const Context& context, const SquareMatrix& k, SquareMatrix& r) {
     const int ld = static_cast<int>(k.n);
     parallel_for(context, tile_count(k.n), [&](int64_t J, int) {
         const int64_t j0 = J * kTile, cols = tile_size(k.n, J);
@@ -61,6 +62,8 @@ void invert_factor(const Context& context, const SquareMatrix& k, SquareMatrix& 
                                  k.at(j0, j0), ld, r.at(j0, j0), ld);
     });
 }
+
+using Range = std::pair<int64_t, int64_t>;
 
 /// out <- op(A) op(B) over inner indices [first(I, J), last(I, J)), where the factors are not
 /// zero; `lower`: lower tiles and their mirror images only.
@@ -85,33 +88,33 @@ void multiply(const Context& context, char trans_a, const SquareMatrix& a, char 
 
 }  // namespace
 
-bool invert_and_sandwich(const Context& context, const SquareMatrix* f, SquareMatrix& q,
-                         SquareMatrix& p, SquareMatrix& scratch) {
-    if (!factorize(context, q)) return false;
-    SquareMatrix& r = scratch;
-    invert_factor(context, q, r);
-    using Range = std::pair<int64_t, int64_t>;
-    const int64_t n = q.n;
+bool invert_factor(const Context& context, SquareMatrix& m, SquareMatrix& r, double& log_det) {
+    if (!factorize(context, m)) return false;
+    log_det = 0.0;
+    for (int64_t i = 0; i < m.n; ++i) log_det += 2.0 * std::log(*m.at(i, i));
+    invert_lower(context, m, r);
+    return true;
+}
+
+void inverse(const Context& context, const SquareMatrix& r, SquareMatrix& q) {
+    const auto where_both_are = [&](int64_t i0, int64_t) { return Range{i0, r.n}; };
+    multiply(context, 'T', r, 'N', r, true, where_both_are, q);
+}
+
+void sandwich(const Context& context, const SquareMatrix& r, const SquareMatrix* f,
+              SquareMatrix& p, SquareMatrix& work) {
+    const auto up_to_row = [](int64_t i0, int64_t) { return Range{0, i0 + kTile}; };
+    const auto up_to_column = [](int64_t, int64_t j0) { return Range{0, j0 + kTile}; };
+    const auto from_row = [&](int64_t i0, int64_t) { return Range{i0, r.n}; };
+    const auto from_column = [&](int64_t, int64_t j0) { return Range{j0, r.n}; };
     const SquareMatrix* rf = &r;
     if (f != nullptr) {
-        multiply(
-            context, 'N', r, 'N', *f, false,
-            [](int64_t i0, int64_t) { return Range{0, i0 + kTile}; }, q);
-        rf = &q;
+        multiply(context, 'N', r, 'N', *f, false, up_to_row, work);
+        rf = &work;
     }
-    multiply(
-        context, 'N', *rf, 'T', r, true,  // p <- S = R F R^T
-        [](int64_t, int64_t j0) { return Range{0, j0 + kTile}; }, p);
-    multiply(
-        context, 'N', p, 'N', r, false,  // q <- S R
-        [n](int64_t, int64_t j0) { return Range{j0, n}; }, q);
-    multiply(
-        context, 'T', r, 'N', q, true,  // p <- R^T S R
-        [n](int64_t i0, int64_t) { return Range{i0, n}; }, p);
-    multiply(
-        context, 'T', r, 'N', r, true,  // q <- R^T R
-        [n](int64_t i0, int64_t) { return Range{i0, n}; }, q);
-    return true;
+    multiply(context, 'N', *rf, 'T', r, true, up_to_column, p);   // S = R F R^T
+    multiply(context, 'N', p, 'N', r, false, from_column, work);  // S R
+    multiply(context, 'T', r, 'N', work, true, from_row, p);      // R^T S R
 }
 
 double trace_of_product(const SquareMatrix& a, const SquareMatrix& b) {

@@ -35,12 +35,18 @@ void for_lower_tiles(const Context& context, int64_t n, const Body& body);
 /// Copies the lower tile (I, J) to the upper triangle.
 void mirror_tile(SquareMatrix& a, int64_t I, int64_t J);
 
-/// q, holding M, <- M^-1, and p <- M^-1 F M^-1 (F = I where nullptr), through the inverse
-/// Cholesky factor R: M^-1 = R^T R and p = R^T (R F R^T) R. For an M of condition k this loses
-/// k^(1/2) of the digits where Q F Q would lose k. False where M is not positive definite.
-/// `scratch` is overwritten. About 2.5 n^3 multiplications.
-bool invert_and_sandwich(const Context& context, const SquareMatrix* f, SquareMatrix& q,
-                         SquareMatrix& p, SquareMatrix& scratch);
+/// r <- R, the inverse of M's Cholesky factor (lower), so that M^-1 = R^T R; false where M is
+/// not positive definite. M is overwritten. About n^3 / 3 multiplications.
+bool invert_factor(const Context& context, SquareMatrix& m, SquareMatrix& r, double& log_det);
+
+/// q <- M^-1 = R^T R. n^3 / 6 multiplications or so.
+void inverse(const Context& context, const SquareMatrix& r, SquareMatrix& q);
+
+/// p <- M^-1 F M^-1 = R^T (R F R^T) R (F = I where nullptr). For an M of condition k this loses
+/// k^(1/2) of the digits where Q F Q would lose k. `work` is overwritten. About 1.5 n^3
+/// multiplications.
+void sandwich(const Context& context, const SquareMatrix& r, const SquareMatrix* f,
+              SquareMatrix& p, SquareMatrix& work);
 
 /// Sum of the elementwise product: tr(A B) of symmetric matrices.
 double trace_of_product(const SquareMatrix& a, const SquareMatrix& b);

@@ -15,6 +15,14 @@
 
 namespace fisher_select::cpu {
 
+/// Threads worth waking for a loop of so many multiplications: a fork and a join cost as much
+/// as some 10^5 of them, and far more where other processes want the cores.
+inline int useful_threads(int threads, double multiplications) {
+    constexpr double kWorthAThread = 3e5;
+    const double useful = multiplications / kWorthAThread;
+    return useful >= threads ? threads : useful > 1.0 ? static_cast<int>(useful) : 1;
+}
+
 /// Calls body(task, thread) for task in [0, tasks). BLAS must be limited to one thread by the
 /// caller: a BLAS with threads of its own beside this loop is many times slower.
 template <class Body>

@@ -17,11 +17,20 @@ Lanes<T> load(const T* p) {
     return *reinterpret_cast<const Lanes<T>*>(p);
 }
 
-template <class T, int R, Link kLink>
+template <int R, Criterion kCriterion, class V, class T>
+V score_group(int rank, T sign, const V* G, const V* H, V* work) {
+    if constexpr (kCriterion == Criterion::trace)
+        return trace_score<R>(rank, sign, G, H, work);
+    else
+        return log_det_score<R>(rank, sign, G, work);
+}
+
+template <class T, int R, Link kLink, Criterion kCriterion>
 void update_rank(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign) {
     using V = Lanes<T>;
     const int r = R > 0 ? R : chunk.rank;
-    const int tri = triangle(r);
+    const int links = kLink == Link::vector ? chunk.classes : r;
+    const int tri = triangle(r), columns = update_columns(kCriterion, r);
     V* ty = reinterpret_cast<V*>(chunk.work);
     V* triangle_work = ty + 2 * r * r;
     for (int64_t b = 0; b < chunk.blocks; ++b) {
@@ -30,19 +39,21 @@ void update_rank(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sig
             const int64_t at = b * chunk.groups + g;
             V* G = reinterpret_cast<V*>(chunk.G) + at * tri;
             V* H = reinterpret_cast<V*>(chunk.H) + at * tri;
-            const V* s = reinterpret_cast<const V*>(chunk.s) + at * r;
-            const V* mu = reinterpret_cast<const V*>(chunk.mu) + at * r;
-            const T* own = products + int64_t{g} * 2 * r * r * ld + b * kLanes;
-            const auto product = [=](int a, int j) { return load(own + (a * 2 * r + j) * ld); };
-            apply_link<R, kLink, V>(r, product, s, mu, ty);
-            update_state<R>(r, sign, ty, G, H);
-            score += trace_score<R>(r, sign, G, H, triangle_work);
+            const V* s = reinterpret_cast<const V*>(chunk.s) + at * links;
+            const V* mu = reinterpret_cast<const V*>(chunk.mu) + at * links;
+            const T* own = products + int64_t{g} * links * columns * ld + b * kLanes;
+            const auto product = [=](int a, int j) {
+                return load(own + (a * columns + j) * ld);
+            };
+            apply_link<R, kLink, V>(r, chunk.classes, columns, product, s, mu, ty);
+            update_state<R, kCriterion>(r, sign, ty, G, H);
+            score += score_group<R, kCriterion>(r, sign, G, H, triangle_work);
         }
         reinterpret_cast<V*>(chunk.score)[b] = sign * score;
     }
 }
 
-template <class T, int R>
+template <class T, int R, Criterion kCriterion>
 void score_rank(const PoolChunk<T>& chunk, T sign) {
     using V = Lanes<T>;
     const int tri = triangle(R > 0 ? R : chunk.rank);
@@ -50,9 +61,9 @@ void score_rank(const PoolChunk<T>& chunk, T sign) {
         V score{};
         for (int g = 0; g < chunk.groups; ++g) {
             const int64_t at = (b * chunk.groups + g) * tri;
-            score += trace_score<R>(chunk.rank, sign, reinterpret_cast<const V*>(chunk.G) + at,
-                                    reinterpret_cast<const V*>(chunk.H) + at,
-                                    reinterpret_cast<V*>(chunk.work));
+            score += score_group<R, kCriterion>(
+                chunk.rank, sign, reinterpret_cast<const V*>(chunk.G) + at,
+                reinterpret_cast<const V*>(chunk.H) + at, reinterpret_cast<V*>(chunk.work));
         }
         reinterpret_cast<V*>(chunk.score)[b] = sign * score;
     }
@@ -61,53 +72,75 @@ void score_rank(const PoolChunk<T>& chunk, T sign) {
 template <class T, Link kLink>
 void reset_link(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* state) {
     using V = Lanes<T>;
-    const int r = chunk.rank, tri = triangle(r);
+    const int r = chunk.rank, inner = kLink == Link::vector ? chunk.classes : r;
+    const int tri = triangle(inner);
+    V* work = reinterpret_cast<V*>(chunk.work);
+    V* S = work + inner;
     for (int64_t b = 0; b < chunk.blocks; ++b)
         for (int g = 0; g < chunk.groups; ++g) {
             const int64_t at = b * chunk.groups + g;
-            V* S = reinterpret_cast<V*>(state) + at * tri;
+            const V* s = reinterpret_cast<const V*>(chunk.s) + at * inner;
+            const V* mu = reinterpret_cast<const V*>(chunk.mu) + at * inner;
+            V* out = reinterpret_cast<V*>(state) + at * triangle(r);
             for (int e = 0; e < tri; ++e)
                 S[e] = load(raw + (int64_t{g} * tri + e) * ld + b * kLanes);
-            congruence<0, kLink>(r, scale, reinterpret_cast<const V*>(chunk.s) + at * r,
-                                 reinterpret_cast<const V*>(chunk.mu) + at * r, S,
-                                 reinterpret_cast<V*>(chunk.work));
+            if constexpr (kLink == Link::vector) {
+                out[0] = quadratic_form(chunk.classes, scale, s, S);
+            } else {
+                congruence<0, kLink>(r, scale, s, mu, S, work);
+                for (int e = 0; e < tri; ++e) out[e] = S[e];
+            }
         }
 }
 
-template <class T, int R>
+template <class T, int R, Criterion kCriterion>
 void update_any_link(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign) {
     switch (chunk.link) {
         case Link::identity:
-            return update_rank<T, R, Link::identity>(chunk, products, ld, sign);
+            return update_rank<T, R, Link::identity, kCriterion>(chunk, products, ld, sign);
         case Link::diagonal:
-            return update_rank<T, R, Link::diagonal>(chunk, products, ld, sign);
-        case Link::softmax: return update_rank<T, R, Link::softmax>(chunk, products, ld, sign);
+            return update_rank<T, R, Link::diagonal, kCriterion>(chunk, products, ld, sign);
+        case Link::softmax:
+            return update_rank<T, R, Link::softmax, kCriterion>(chunk, products, ld, sign);
+        case Link::vector:
+            return update_rank<T, 1, Link::vector, kCriterion>(chunk, products, ld, sign);
     }
 }
 
 template <class T>
 void update(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign) {
+    constexpr Criterion kTrace = Criterion::trace, kLogDet = Criterion::log_det;
+    if (chunk.criterion == kLogDet)
+        return chunk.rank == 1 ? update_any_link<T, 1, kLogDet>(chunk, products, ld, sign)
+                               : update_any_link<T, 0, kLogDet>(chunk, products, ld, sign);
     // Ranks that are worth a copy of their own: up to a dozen classes. In float64 (the backward
     // stage, and a fallback) speed matters less than the size of the binary.
     if constexpr (sizeof(T) == sizeof(float)) switch (chunk.rank) {
-            case 2: return update_any_link<T, 2>(chunk, products, ld, sign);
-            case 3: return update_any_link<T, 3>(chunk, products, ld, sign);
-            case 4: return update_any_link<T, 4>(chunk, products, ld, sign);
-            case 5: return update_any_link<T, 5>(chunk, products, ld, sign);
-            case 6: return update_any_link<T, 6>(chunk, products, ld, sign);
-            case 7: return update_any_link<T, 7>(chunk, products, ld, sign);
-            case 8: return update_any_link<T, 8>(chunk, products, ld, sign);
-            case 9: return update_any_link<T, 9>(chunk, products, ld, sign);
-            case 10: return update_any_link<T, 10>(chunk, products, ld, sign);
-            case 11: return update_any_link<T, 11>(chunk, products, ld, sign);
+            case 2: return update_any_link<T, 2, kTrace>(chunk, products, ld, sign);
+            case 3: return update_any_link<T, 3, kTrace>(chunk, products, ld, sign);
+            case 4: return update_any_link<T, 4, kTrace>(chunk, products, ld, sign);
+            case 5: return update_any_link<T, 5, kTrace>(chunk, products, ld, sign);
+            case 6: return update_any_link<T, 6, kTrace>(chunk, products, ld, sign);
+            case 7: return update_any_link<T, 7, kTrace>(chunk, products, ld, sign);
+            case 8: return update_any_link<T, 8, kTrace>(chunk, products, ld, sign);
+            case 9: return update_any_link<T, 9, kTrace>(chunk, products, ld, sign);
+            case 10: return update_any_link<T, 10, kTrace>(chunk, products, ld, sign);
+            case 11: return update_any_link<T, 11, kTrace>(chunk, products, ld, sign);
         }
-    if (chunk.rank == 1) return update_any_link<T, 1>(chunk, products, ld, sign);
-    update_any_link<T, 0>(chunk, products, ld, sign);
+    if (chunk.rank == 1) return update_any_link<T, 1, kTrace>(chunk, products, ld, sign);
+    update_any_link<T, 0, kTrace>(chunk, products, ld, sign);
+}
+
+template <class T, Criterion kCriterion>
+void score_any_rank(const PoolChunk<T>& chunk, T sign) {
+    chunk.rank == 1 ? score_rank<T, 1, kCriterion>(chunk, sign)
+                    : score_rank<T, 0, kCriterion>(chunk, sign);
 }
 
 template <class T>
 void score(const PoolChunk<T>& chunk, T sign) {
-    chunk.rank == 1 ? score_rank<T, 1>(chunk, sign) : score_rank<T, 0>(chunk, sign);
+    chunk.criterion == Criterion::trace ? score_any_rank<T, Criterion::trace>(chunk, sign)
+                                        : score_any_rank<T, Criterion::log_det>(chunk, sign);
 }
 
 template <class T>
@@ -116,6 +149,7 @@ void reset(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* stat
         case Link::identity: return reset_link<T, Link::identity>(chunk, raw, ld, scale, state);
         case Link::diagonal: return reset_link<T, Link::diagonal>(chunk, raw, ld, scale, state);
         case Link::softmax: return reset_link<T, Link::softmax>(chunk, raw, ld, scale, state);
+        case Link::vector: return reset_link<T, Link::vector>(chunk, raw, ld, scale, state);
     }
 }
 

@@ -17,29 +17,30 @@ namespace fisher_select::cpu {
 template <class T>
 struct PoolChunk {
     Link link = Link::identity;
-    int rank = 1, groups = 1;
+    Criterion criterion = Criterion::trace;
+    int rank = 1, classes = 1, groups = 1;
     int64_t blocks = 0;
-    const T* s = nullptr;   // [blocks, groups, r, kLanes]
+    const T* s = nullptr;   // [blocks, groups, r, kLanes]; Link::vector: c instead of r
     const T* mu = nullptr;  // like s, softmax only
     T* G = nullptr;         // [blocks, groups, r (r + 1) / 2, kLanes]
-    T* H = nullptr;         // like G
-    T* score = nullptr;     // [blocks, kLanes]: sign tr(H (I + sign G)^-1)
-    T* work = nullptr;      // [workspace(rank)] of this thread
+    T* H = nullptr;         // like G, trace only
+    T* score = nullptr;  // [blocks, kLanes]: sign times tr(H (I + sign G)^-1) or log det(...)
+    T* work = nullptr;   // [workspace(...)] of this thread
 };
 
-/// Values a thread needs for `work`: TY [r, 2 r] and a packed triangle, kLanes each.
-constexpr int64_t workspace(int rank) {
-    return int64_t{kLanes} * (2 * rank * rank + triangle(rank));
+/// Values a thread needs for `work`: TY [r, 2 r] and packed triangles, kLanes each.
+constexpr int64_t workspace(int rank, int inner) {
+    return int64_t{kLanes} * (2 * rank * rank + triangle(rank) + inner + triangle(inner));
 }
 
 template <class T>
 struct PoolKernels {
-    /// Updates G, H by the products [groups, r, 2 r, ld] (candidates contiguous) of one commit
-    /// and writes the scores.
+    /// Updates G, H by the products [groups, c, columns, ld] (candidates contiguous) of one
+    /// commit and writes the scores.
     void (*update)(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign);
     /// Scores alone.
     void (*score)(const PoolChunk<T>& chunk, T sign);
-    /// G or H (`state`) from raw products S [groups, triangle(r), ld]: scale L^T S L.
+    /// G or H (`state`) from raw products S [groups, triangle(inner), ld]: scale L^T S L.
     void (*reset)(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* state);
     /// out[j, i] = <x_i, u_j>: few columns against many rows, at the speed of reading x.
     /// x [rows, length] with stride ldx, u [columns, length], out [columns, ldout].

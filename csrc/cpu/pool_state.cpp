@@ -48,9 +48,10 @@ struct PoolState<T>::Worker {
         constexpr const char* kLower = "lower chunk_rows or threads";
         if (!reads_in_place<T>(f.vectors, state.rows_))
             rows = Buffer<T>({capacity, f.vectors.slots, f.length()}, kPurpose, kLower);
-        work = Buffer<T>({workspace(f.rank)}, kPurpose, kLower);
+        work = Buffer<T>({workspace(f.rank, f.inner())}, kPurpose, kLower);
         const int64_t columns =
-            resetting ? int64_t{f.groups} * triangle(f.rank) : f.columns() * f.vectors.slots;
+            resetting ? int64_t{f.groups} * triangle(f.inner())
+                      : f.panel_columns(state.options_.criterion) * f.vectors.slots;
         // Zeroed once: the lanes that pad the last block must hold numbers.
         products = Buffer<T>({columns, stride}, kPurpose, kLower);
         products.zero();
@@ -76,17 +77,19 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
       chunk_rows_(options.chunk_rows > 0
                       ? options.chunk_rows
                       : default_chunk_rows(factors.length() * factors.vectors.slots,
-                                           factors.columns())) {
+                                           factors.panel_columns(options.criterion))) {
     chunk_rows_ = lane_blocks(std::min(chunk_rows_, rows.count)) * kLanes;
     const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
     if (factors.link != Link::identity)
-        s_ = Buffer<T>({padded, groups, factors.rank}, "the pool's links", kRemedy);
+        s_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
     if (factors.link == Link::softmax)
-        mu_ = Buffer<T>({padded, groups, factors.rank}, "the pool's links", kRemedy);
+        mu_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
     g_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state G", kRemedy);
-    h_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
+    if (options.criterion == Criterion::trace)
+        h_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
     score_ = Buffer<T>({padded}, "the pool's scores", kRemedy);
-    panel_ = Buffer<T>({factors.columns(), factors.length()}, "the panel U | R", kRemedy);
+    panel_ = Buffer<T>({factors.panel_columns(options.criterion), factors.length()},
+                       "the panel U | R", kRemedy);
     load_links();
 }
 
@@ -95,17 +98,19 @@ PoolState<T>::~PoolState() = default;
 
 template <class T>
 PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
-    const int64_t links = begin * factors_.groups * factors_.rank;
+    const int64_t links = begin * factors_.link_size();
     const int64_t state = begin * factors_.groups * triangle(factors_.rank);
     PoolChunk<T> c;
     c.link = factors_.link;
+    c.criterion = options_.criterion;
     c.rank = factors_.rank;
+    c.classes = factors_.classes;
     c.groups = factors_.groups;
     c.blocks = lane_blocks(size);
     c.s = s_.empty() ? nullptr : s_.data() + links;
     c.mu = mu_.empty() ? nullptr : mu_.data() + links;
     c.G = g_.data() + state;
-    c.H = h_.data() + state;
+    c.H = h_.empty() ? nullptr : h_.data() + state;
     c.score = score_.data() + begin;
     c.work = work;
     return c;
@@ -131,7 +136,7 @@ void PoolState<T>::load_links() {
     if (factors_.link == Link::identity) return;
     s_.zero();
     mu_.zero();
-    const int64_t width = int64_t{factors_.groups} * factors_.rank, kRows = 64 * kLanes;
+    const int64_t width = factors_.link_size(), kRows = 64 * kLanes;
     parallel_for(context_, (rows_.count + kRows - 1) / kRows, [&](int64_t task, int) {
         std::vector<double> s(static_cast<size_t>(width)), mu(static_cast<size_t>(width));
         for (int64_t i = task * kRows; i < std::min(rows_.count, task * kRows + kRows); ++i) {
@@ -156,6 +161,7 @@ void PoolState<T>::reset(const Information& information) {
         if (!dense)
             x = load_rows<T>(factors_.vectors, rows_, begin, size, 0, worker.rows.data());
         for (const bool of_p : {false, true}) {
+            if (of_p && h_.empty()) continue;
             if (dense)
                 raw_products_by_slot(information, of_p, begin, size, worker);
             else
@@ -228,7 +234,7 @@ void PoolState<T>::update(const Buffer<double>& panel) {
     for (int64_t i = 0; i < panel.size(); ++i)
         panel_[i] = static_cast<T>(options_.scale * panel[i]);
     const int64_t length = factors_.length(), slots = factors_.vectors.slots;
-    const int columns = static_cast<int>(factors_.columns());
+    const int columns = static_cast<int>(factors_.panel_columns(options_.criterion));
     for_chunks(false, [&](int64_t begin, int64_t size, Worker& worker) {
         for (int64_t slot = 0; slot < slots; ++slot) {
             const RowChunk<T> x =
@@ -254,7 +260,8 @@ double PoolState<T>::largest_trace(const std::vector<char>& taken) const {
     double largest = 0.0;
     for (int64_t i = 0; i < rows_.count; ++i) {
         if (taken[static_cast<size_t>(i)]) continue;
-        const T* own = h_.data() + i / kLanes * groups * entries * kLanes + i % kLanes;
+        const T* own =
+            (h_.empty() ? g_ : h_).data() + i / kLanes * groups * entries * kLanes + i % kLanes;
         double trace = 0.0;
         for (int64_t g = 0; g < groups; ++g)
             for (int a = 0; a < factors_.rank; ++a)

@@ -16,6 +16,7 @@
 namespace fisher_select::cpu {
 
 struct PoolOptions {
+    Criterion criterion = Criterion::trace;
     double scale = 1.0;      // of every factor
     double sign = 1.0;       // 1 scores additions to M, -1 removals
     int64_t chunk_rows = 0;  // 0: by cache size
@@ -24,8 +25,8 @@ struct PoolOptions {
 template <class T>
 class PoolState {
 public:
-    /// State of the candidates `rows`: 2 n groups r (r + 1) / 2 values, and 2 n groups r more
-    /// for the links.
+    /// State of the candidates `rows`: 2 n groups r (r + 1) / 2 values (log-det: half), and
+    /// n link_size() or twice that for the links.
     PoolState(const Context& context, const Factors& factors, const RowList& rows,
               const PoolKernels<T>& kernels, const PoolOptions& options);
     ~PoolState();
@@ -37,11 +38,12 @@ public:
     /// 2 n d groups c r multiplications, and reads the pool once.
     void update(const Buffer<double>& panel);
 
-    /// sign tr(H (I + sign G)^-1) of each candidate, [rows.count]: higher is better.
+    /// sign tr(H (I + sign G)^-1), or sign log det(I + sign G), of each candidate
+    /// [rows.count]: higher is better.
     const T* scores() const { return score_.data(); }
 
-    /// The largest tr(H) of a free candidate: the scale of the errors that updates leave
-    /// behind.
+    /// The largest tr(H) (log-det: tr(G)) of a free candidate: the scale of the errors that
+    /// updates leave behind.
     double largest_trace(const std::vector<char>& taken) const;
 
 private:

@@ -38,16 +38,12 @@ bool reads_in_place(const VectorsView& v, const RowList& rows) {
            v.row_stride >= v.length && v.row_stride <= std::numeric_limits<int>::max();
 }
 
-/// Rows [begin, begin + count) of `rows`, one slot; buffer [count, length] unless in place.
+/// Rows [begin, begin + count) of `rows`, one slot, converted into to [count, length].
 template <class T>
-RowChunk<T> load_rows(const VectorsView& v, const RowList& rows, int64_t begin, int64_t count,
-                      int64_t slot, T* buffer) {
-    if (reads_in_place<T>(v, rows))
-        return {static_cast<const T*>(v.data) + begin * v.row_stride + slot * v.slot_stride,
-                v.row_stride};
-    for (int64_t i = 0; i < count; ++i) {
+void copy_rows(const VectorsView& v, const RowList& rows, int64_t begin, int64_t count,
+               int64_t slot, T* to) {
+    for (int64_t i = 0; i < count; ++i, to += v.length) {
         const int64_t offset = rows[begin + i] * v.row_stride + slot * v.slot_stride;
-        T* to = buffer + i * v.length;
         if (v.dtype == DType::float32)
             pack_row(static_cast<const float*>(v.data) + offset, v.element_stride, v.length,
                      to);
@@ -55,6 +51,16 @@ RowChunk<T> load_rows(const VectorsView& v, const RowList& rows, int64_t begin, 
             pack_row(static_cast<const double*>(v.data) + offset, v.element_stride, v.length,
                      to);
     }
+}
+
+/// The same, in place where it can be; buffer [count, length].
+template <class T>
+RowChunk<T> load_rows(const VectorsView& v, const RowList& rows, int64_t begin, int64_t count,
+                      int64_t slot, T* buffer) {
+    if (reads_in_place<T>(v, rows))
+        return {static_cast<const T*>(v.data) + begin * v.row_stride + slot * v.slot_stride,
+                v.row_stride};
+    copy_rows(v, rows, begin, count, slot, buffer);
     return {buffer, v.length};
 }
 

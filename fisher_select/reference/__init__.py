@@ -5,6 +5,18 @@ A module a stem, as in csrc/. Operations of the compiled core have the same name
 arguments here, so that `backends` can hand a call to either.
 """
 
+from fisher_select.reference.determinant import log_det_select
+from fisher_select.reference.distance import badge, k_center
 from fisher_select.reference.fisher import trace_select
+from fisher_select.reference.information_gain import information_gain
+from fisher_select.reference.mask import accumulate_squares, top_k_mask
 
-__all__ = ["trace_select"]
+__all__ = [
+    "accumulate_squares",
+    "badge",
+    "information_gain",
+    "k_center",
+    "log_det_select",
+    "top_k_mask",
+    "trace_select",
+]

@@ -9,7 +9,7 @@ tested against this file, which serves as a backend of its own on small pools.
 from __future__ import annotations
 
 import time
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,21 +57,36 @@ def last_layer(L: Float64, X: Float64) -> Float64:  # [n, C, r], [n, d] -> [n, C
     return V
 
 
+def gradient_factors(P: Float64) -> Float64:  # [n, C] -> [n, C, 1]
+    """BADGE's gradient of the logits at the most likely class: e_yhat - p."""
+    L: Float64 = (np.eye(P.shape[1])[P.argmax(axis=1)] - P)[:, :, None]
+    return L
+
+
+_LINKS = {
+    "softmax": softmax_factors,
+    "sigmoid": sigmoid_factors,
+    "block_diagonal": sigmoid_factors,  # the same with weights p (1 - p)
+    "binary": binary_factors,
+    "gradient": gradient_factors,
+}
+
+
+def factors_of(
+    kind: str, features: Any, probabilities: Any, factors: Any
+) -> Float64:  # [n, D, r]
+    """V_i of every row, unscaled; `kind` as in factors.TraceProblem, or "gradient"."""
+    if factors is not None:
+        return np.ascontiguousarray(factors, dtype=np.float64)
+    X = np.asarray(features, dtype=np.float64)
+    if kind == "gaussian":
+        return last_layer(gaussian_factors(len(X)), X)
+    return last_layer(_LINKS[kind](np.asarray(probabilities, dtype=np.float64)), X)
+
+
 def pool_factors(problem: TraceProblem) -> Float64:
     """V [n, D, r] of every row, unscaled."""
-    if problem.factors is not None:
-        return np.ascontiguousarray(problem.factors, dtype=np.float64)
-    X = np.asarray(problem.features, dtype=np.float64)
-    P = np.asarray(problem.probabilities, dtype=np.float64)
-    if problem.kind == "gaussian":
-        L = gaussian_factors(len(X))
-    elif problem.kind == "binary":
-        L = binary_factors(P)
-    elif problem.kind == "softmax":
-        L = softmax_factors(P)
-    else:  # "sigmoid"; "block_diagonal" is the same with weights p (1 - p)
-        L = sigmoid_factors(P)
-    return last_layer(L, X)
+    return factors_of(problem.kind, problem.features, problem.probabilities, problem.factors)
 
 
 # -------------------------------------------------------------------------- information

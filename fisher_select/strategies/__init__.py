@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strategies by name: the registry, and `select`, which runs one.
 
-The registry maps a name to a ready strategy. A further name for a preset, say an ablation of
-BAIT, is one more line below: `register("bait_forward", Bait(oversample=1.0))`.
+The registry maps a name to a ready strategy. A further name for a preset is one more line
+below.
 """
 
 from __future__ import annotations
@@ -11,12 +11,32 @@ import dataclasses
 from typing import Any
 
 from fisher_select.arrays import Array
+from fisher_select.information_gain import KINDS
 from fisher_select.selection import Selection
+from fisher_select.strategies.badge import Badge
 from fisher_select.strategies.bait import Bait
 from fisher_select.strategies.base import Strategy
+from fisher_select.strategies.information_gain import InformationGain
+from fisher_select.strategies.k_center import KCenter
+from fisher_select.strategies.max_det import MaxDet
 from fisher_select.strategies.random import Random
+from fisher_select.strategies.uncertainty import Uncertainty
+from fisher_select.uncertainty import KINDS as UNCERTAINTY_KINDS
 
-__all__ = ["Bait", "Random", "Strategy", "get", "names", "register", "select"]
+__all__ = [
+    "Badge",
+    "Bait",
+    "InformationGain",
+    "KCenter",
+    "MaxDet",
+    "Random",
+    "Strategy",
+    "Uncertainty",
+    "get",
+    "names",
+    "register",
+    "select",
+]
 
 _REGISTRY: dict[str, Strategy] = {}
 
@@ -69,7 +89,7 @@ def select(
     factors: Array | None = None,
     labeled: Array | None = None,
     batch_size: int,
-    **fields: Any,
+    **others: Any,
 ) -> Selection:
     """Pick rows to label by any strategy: `select("bait", features=X, ...)`.
 
@@ -85,8 +105,9 @@ def select(
         Rows labelled already, never picked.
     batch_size : int
         Rows to label now.
-    **fields
-        The strategy's own options: the keyword arguments of its function.
+    **others
+        The strategy's own options, which are the keyword arguments of its function, and the
+        further arrays some take ("information_gain": eval_features, weight, ...).
 
     Returns
     -------
@@ -101,10 +122,25 @@ def select(
     TypeError, ValueError, NumericalError
         As the strategy's function.
     """
+    further = {name: others.pop(name) for name in get(strategy).takes if name in others}
     given = {"features": features, "probabilities": probabilities, "factors": factors}
-    arrays = {name: array for name, array in given.items() if array is not None}
-    return get(strategy, **fields).select(batch_size=batch_size, labeled=labeled, **arrays)
+    arrays = {name: array for name, array in (given | further).items() if array is not None}
+    return get(strategy, **others).select(batch_size=batch_size, labeled=labeled, **arrays)
 
 
+register("badge", Badge())
 register("bait", Bait())
+# The ablations of the BAIT paper, by name.
+register("bait_forward", Bait(oversample=1.0))
+register("bait_no_pool", Bait(use_pool_fisher=False))
+register("information_gain", InformationGain())
+for _kind in KINDS:
+    register(_kind, InformationGain(kind=_kind))
+register("k_center", KCenter())
+register("k_center_gradient", KCenter(embedding="gradient"))
+register("max_det", MaxDet())
+register("max_det_full", MaxDet(gradient="full"))
 register("random", Random())
+register("uncertainty", Uncertainty())
+for _kind in UNCERTAINTY_KINDS:
+    register(_kind, Uncertainty(kind=_kind))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trace objective tr(M^-1 F) for the greedy driver: gains of adding a sample, or (negated)
-// losses of removing one. Screens in float32 or float64, scores and commits in float64.
+// The objectives of information, tr(M^-1 F) and log det M, for the greedy driver: gains of
+// adding a sample, or (negated) losses of removing one. Screens in float32 or float64, scores
+// and commits in float64.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +18,12 @@ namespace fisher_select::cpu {
 enum class Direction { add, remove };
 enum class Precision { float32, float64 };
 
-class TraceObjective {
+class InformationObjective {
 public:
     /// Candidates are `rows` of the factors. `information` must be refreshed.
-    TraceObjective(const Context& context, const Factors& factors, const RowList& rows,
-                   Information& information, Direction direction, Precision precision,
-                   const PoolOptions& options, const std::string& instruction_set);
+    InformationObjective(const Context& context, const Factors& factors, const RowList& rows,
+                         Information& information, Direction direction, Precision precision,
+                         const PoolOptions& options, const std::string& instruction_set);
 
     int64_t count() const { return rows_.count; }
     bool same(int64_t a, int64_t b) const { return factors_.same(rows_[a], rows_[b]); }
@@ -43,7 +44,7 @@ public:
     /// Adds what was committed to M, for the next stage's refresh.
     void settle();
 
-    /// tr(M^-1 F) after each commit.
+    /// tr(M^-1 F), or log det M, after each commit.
     const std::vector<double>& path() const { return path_; }
 
 private:
@@ -60,6 +61,12 @@ private:
     }
     void evaluate(const int64_t* candidates, int64_t size);
     double evaluate_group(int64_t place, int group);
+    void commit_group(int64_t place, int group);
+    /// Where a group's products with Q (or P) of the candidate at `place` begin.
+    int64_t products_at(int64_t place, int64_t group) const {
+        return place * factors_.vectors.slots * information_.product_size() +
+               group * factors_.block() * factors_.classes;
+    }
     void apply_pending_update();
     void rebuild_state();
 
@@ -77,8 +84,8 @@ private:
     std::vector<Candidate> batch_;
     Buffer<double> x_;        // [vectors, length]
     Buffer<double> qx_, px_;  // [vectors, groups, c, c length]
-    Buffer<double> s_, mu_;   // [batch, groups, r]
-    Buffer<double> g_, h_;    // [batch, groups, r (r + 1) / 2]
+    Buffer<double> s_, mu_;   // [batch, link_size]
+    Buffer<double> g_, h_;  // [batch, groups, inner (inner + 1) / 2], first r (r + 1) / 2 used
 
     Buffer<double> u_, r_, panel_;    // of one commit: [groups, r, c length], [columns, length]
     bool update_pending_ = false;     // panel_ has not reached the pool state

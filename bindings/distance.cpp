@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// k_center and badge for Python: arrays in, a dict of arrays out. No arithmetic here.
+#include "arrays.h"
+#include "callbacks.h"
+#include "ops.h"
+#include "rooms.h"
+
+namespace fisher_select::bindings {
+namespace {
+
+DistanceProblem make_problem(const py::array& features,
+                             const std::optional<py::array>& probabilities,
+                             const py::array_t<int64_t>& labeled, int64_t batch_size,
+                             int64_t chunk_rows, const std::string& instruction_set) {
+    DistanceProblem problem;
+    problem.features = vectors_view(features);
+    if (probabilities) problem.probabilities = matrix_view(*probabilities);
+    problem.labeled = {labeled.data(), labeled.size()};
+    problem.batch_size = batch_size;
+    problem.chunk_rows = chunk_rows;
+    problem.instruction_set = instruction_set;
+    return problem;
+}
+
+using Operation = DistanceResult (*)(const Context&, const DistanceProblem&);
+
+py::dict run(Operation operation, const DistanceProblem& problem, int threads,
+             const py::object& progress) {
+    const Context context = make_context(threads, progress);
+    const DistanceResult result = [&] {
+        py::gil_scoped_release release;
+        return operation(context, problem);
+    }();
+    py::dict seconds;
+    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
+    py::dict out;
+    out["indices"] = to_array(result.indices);
+    out["scores"] = to_array(result.scores);
+    out["full_distances"] = result.full_distances;
+    out["centers"] = result.centers;
+    out["seconds"] = seconds;
+    return out;
+}
+
+py::dict k_center(const py::array& features, const std::optional<py::array>& probabilities,
+                  const py::array_t<int64_t>& labeled, int64_t batch_size, int64_t first,
+                  int threads, int64_t chunk_rows, const py::object& progress,
+                  const std::string& instruction_set) {
+    DistanceProblem problem =
+        make_problem(features, probabilities, labeled, batch_size, chunk_rows, instruction_set);
+    problem.first = first;
+    return run(cpu::k_center, problem, threads, progress);
+}
+
+py::dict badge(const py::array& features, const py::array& probabilities,
+               const py::array_t<int64_t>& labeled, int64_t batch_size, uint64_t seed,
+               int threads, int64_t chunk_rows, const py::object& progress,
+               const std::string& instruction_set) {
+    DistanceProblem problem =
+        make_problem(features, probabilities, labeled, batch_size, chunk_rows, instruction_set);
+    problem.seed = seed;
+    return run(cpu::badge, problem, threads, progress);
+}
+
+}  // namespace
+
+void bind_distance(py::module_& m) {
+    m.def("k_center", &k_center, py::kw_only(), py::arg("features"), py::arg("probabilities"),
+          py::arg("labeled"), py::arg("batch_size"), py::arg("first"), py::arg("threads"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("instruction_set") = "auto",
+          "Farthest-first picks; see fisher_select.k_center. Arguments are validated by\n"
+          "fisher_select.distance, not here. BLAS should be limited to one thread meanwhile.");
+    m.def("badge", &badge, py::kw_only(), py::arg("features"), py::arg("probabilities"),
+          py::arg("labeled"), py::arg("batch_size"), py::arg("seed"), py::arg("threads"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("instruction_set") = "auto",
+          "k-means++ on gradient embeddings; see fisher_select.badge.");
+}
+
+}  // namespace fisher_select::bindings

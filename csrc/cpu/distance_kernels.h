@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner loops of nearest-centre searches, compiled once per instruction set
+// (distance_kernels.cpp) and chosen at run time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lanes.h"
+
+namespace fisher_select::cpu {
+
+// A row's summary, float32, by which most centres are ruled out without reading the row.
+// Centres have the same, kLanes centres abreast: [block][field][kLanes].
+//
+// Features: one cache line. kSplit coordinates in an orthonormal basis, the norm of the rest,
+// and what rounding may have added to either.
+constexpr int kFeatureFields = 16, kFeatureCoordinates = 14, kFeatureRest = 14,
+              kFeatureSlack = 15;
+// Gradients x (x) r: coordinates and rest of x, the same of r, and |x|^2 |r|^2.
+constexpr int kGradientFields = 32, kGradientCoordinates = 15, kGradientRest = 15,
+              kClassCoordinates = 14, kClassFirst = 16, kClassRest = 30, kGradientNorm = 31;
+
+/// Relative rounding of a float32 bound, generously: some fifty operations of 6e-8 each.
+constexpr float kBoundRounding = 3e-5f;
+/// Above all sums of products that underflowed.
+constexpr float kBoundUnderflow = 1e-37f;
+
+/// Inner products over the features that a distance of gradients is made of.
+struct Difference {
+    double square;  // |a - b|^2
+    double along;   // <a - b, b>
+    double center;  // |b|^2
+};
+
+struct DistanceKernels {
+    /// The first block in [block, end) with a centre that may be nearer to the row than
+    /// `limit`, or `end`; `mask` names its lanes. `limit`: the distance plus the row's slack
+    /// for features, the squared distance for gradients.
+    int64_t (*scan_features)(const float* row, const float* centers, int64_t block, int64_t end,
+                             float limit, uint32_t* mask);
+    int64_t (*scan_gradients)(const float* row, const float* centers, int64_t block,
+                              int64_t end, float limit, uint32_t* mask);
+    /// Both of the caller's vectors contiguous, summed in float64 in one fixed order.
+    Difference (*difference_float)(const float* a, const float* b, int64_t length);
+    Difference (*difference_double)(const double* a, const double* b, int64_t length);
+    double (*square_float)(const float* a, const float* b, int64_t length);
+    double (*square_double)(const double* a, const double* b, int64_t length);
+};
+
+/// As pool_kernels: the best set this processor runs, or a named one.
+const DistanceKernels& distance_kernels(const std::string& instruction_set);
+
+}  // namespace fisher_select::cpu

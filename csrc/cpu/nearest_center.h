@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Distances of rows to their nearest centre, brought up to date row by row and only when asked:
+// a row remembers how many centres it has met, so it can wait through many picks and then meet
+// all that it missed in one scan of their summaries, sixteen abreast.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "embedding.h"
+
+namespace fisher_select::cpu {
+
+class NearestCenter {
+public:
+    explicit NearestCenter(const Embedding& points)
+        : points_(points),
+          square_({points.rows()}, "the pool's distances", "select from a part of the pool"),
+          seen_({points.rows()}, "the pool's distances", "select from a part of the pool") {
+        std::fill_n(square_.data(), points.rows(), std::numeric_limits<double>::infinity());
+        seen_.zero();
+    }
+
+    int64_t centers() const { return static_cast<int64_t>(rows_.size()); }
+
+    void add(int64_t row) {
+        const int64_t at = centers(), fields = points_.fields();
+        if (at % kLanes == 0) {
+            // A lane without a centre lies infinitely far away.
+            reserve(at + kLanes);
+            float* block = summaries_.data() + at * fields;
+            std::fill_n(block, fields * kLanes, 0.0f);
+            std::fill_n(block + (points_.gradient() ? kGradientNorm : kFeatureRest) * kLanes,
+                        kLanes, std::numeric_limits<float>::infinity());
+        }
+        float* block = summaries_.data() + at / kLanes * fields * kLanes;
+        for (int64_t k = 0; k < fields; ++k)
+            block[k * kLanes + at % kLanes] = points_.summary(row)[k];
+        rows_.push_back(row);
+    }
+
+    /// Squared distance to the nearest centre met so far; infinite before the first.
+    double square(int64_t row) const { return square_[row]; }
+    /// Whether the row has met all centres.
+    bool fresh(int64_t row) const { return seen_[row] == centers(); }
+
+    /// Lets the row meet the centres it has missed, in the order they were added. Calls
+    /// nearer(center, before, after) where its squared distance falls, and stops early when
+    /// that returns true. Rows may be refreshed in parallel, each by one thread. Returns the
+    /// number of distances computed in full.
+    template <class Nearer>
+    int64_t refresh(int64_t row, const Nearer& nearer) {
+        const int64_t count = centers(), blocks = (count + kLanes - 1) / kLanes;
+        int64_t met = seen_[row], computed = 0;
+        double square = square_[row];
+        float limit = points_.limit(row, square);
+        while (met < count) {
+            uint32_t mask = 0;
+            const int64_t first = met / kLanes;
+            const int64_t block =
+                points_.scan(row, summaries_.data(), first, blocks, limit, &mask);
+            if (block == first) mask &= ~uint32_t{0} << met % kLanes;
+            if (mask == 0) {  // none in this block (or none at all)
+                met = std::min((block + 1) * kLanes, count);
+                continue;
+            }
+            const int64_t center = block * kLanes + std::countr_zero(mask);
+            const double distance =
+                points_.squared_distance(row, rows_[static_cast<size_t>(center)]);
+            ++computed;
+            met = center + 1;
+            if (distance >= square) continue;
+            const double before = square;
+            square = distance;
+            limit = points_.limit(row, square);
+            if (nearer(center, before, square)) break;
+        }
+        square_[row] = square;
+        seen_[row] = static_cast<int32_t>(met);
+        return computed;
+    }
+
+private:
+    /// Room for the summaries of so many centres, doubled as they come.
+    void reserve(int64_t count) {
+        const int64_t fields = points_.fields();
+        if (count * fields <= summaries_.size()) return;
+        Buffer<float> wider({std::max(2 * count, int64_t{64} * kLanes), fields},
+                            "the centres' summaries", "select in smaller batches");
+        std::copy_n(summaries_.data(), summaries_.size(), wider.data());
+        summaries_ = std::move(wider);
+    }
+
+    const Embedding& points_;
+    std::vector<int64_t> rows_;  // of the centres
+    Buffer<float> summaries_;    // [blocks, fields, kLanes]
+    Buffer<double> square_;      // [n]
+    Buffer<int32_t> seen_;       // [n]
+};
+
+}  // namespace fisher_select::cpu

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log-determinant greedy as a strategy; see fisher_select.max_det for what the fields mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fisher_select.arrays import Array
+from fisher_select.determinant import max_det
+from fisher_select.progress import ProgressCallback
+from fisher_select.selection import Selection
+from fisher_select.strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class MaxDet(Strategy):
+    """Exact greedy on log det M, forward only."""
+
+    name = "max_det"
+    takes = ("features", "probabilities", "factors")
+
+    lam: float = 1.0
+    gradient: str = "rank_one"
+    likelihood: str = "softmax"
+    backend: str = "auto"
+    threads: int | None = None
+    chunk_rows: int | None = None
+    progress: bool | ProgressCallback = False
+    seed: int | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the arrays a loop has to compute."""
+        if self.likelihood == "gaussian":
+            return ("features",)
+        return ("features", "probabilities")
+
+    def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
+        return max_det(
+            arrays.get("features"),
+            arrays.get("probabilities"),
+            factors=arrays.get("factors"),
+            **keywords,
+        )
