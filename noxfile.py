@@ -25,9 +25,11 @@ CLANG_TIDY = "clang-tidy==23.1.4"
 ENGINE_TESTS = [
     "tests/test_arrays.py",
     "tests/test_bad_input.py",
+    "tests/test_distance.py",
     "tests/test_fisher.py",
     "tests/test_fisher_golden.py",
     "tests/test_fisher_properties.py",
+    "tests/test_mask.py",
     "tests/test_threads.py",
 ]
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.24", "ninja")

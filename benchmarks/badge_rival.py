@@ -17,6 +17,7 @@ import fisher_select as fs
 from benchmarks.embedding import Embedding, digit_embedding
 from benchmarks.engine import Settings
 from benchmarks.pairing import alternate, require_same_picks
+from benchmarks.problems import make_problem
 from benchmarks.record import Record, at_least, seconds
 from fisher_select.reference.distance import exponential_draws
 
@@ -41,7 +42,11 @@ QUICK = Size(2_000, 32, labeled=20, batch_size=60, rival_picks=30, rounds=2)
 def badge(settings: Settings) -> Record:
     """Seconds a pick, ours of a whole call, the rival's of its first picks."""
     size = QUICK if settings.quick else FULL
-    pool = digit_embedding(size.n, size.d)
+    if settings.quick:  # no training for a smoke test
+        problem = make_problem(size.n, size.d, 10)
+        pool = Embedding(problem.features, problem.outputs)
+    else:
+        pool = digit_embedding(size.n, size.d)
     labeled = np.arange(0, size.n, size.n // size.labeled)[: size.labeled]
     runs: list[fs.Selection] = []
     theirs: list[list[int]] = []

@@ -44,11 +44,11 @@ class Size:
 
 
 SIZE = Size(20_000, 1_000, 128, 5, rival_rows=100, rounds=5)
-SIZE_QUICK = Size(300, 100, 16, 5, rival_rows=5, rounds=2)
+SIZE_QUICK = Size(100, 50, 16, 5, rival_rows=3, rounds=1)
 
 # Few features, so that what grows with C is not hidden behind the product that does not.
 CLASSES = (5, 10, 20, 40, 80)
-SCALING = Size(1_000, 1_000, 16, 0, rival_rows=0, rounds=5)
+SCALING = Size(10_000, 1_000, 16, 0, rival_rows=0, rounds=3)
 SCALING_QUICK = Size(100, 100, 8, 0, rival_rows=0, rounds=1)
 
 # Learning rates of the two ways a pair may go: the default, and one whose steps are long.

@@ -18,6 +18,7 @@ import fisher_select as fs
 from benchmarks.embedding import digit_embedding
 from benchmarks.engine import Settings
 from benchmarks.pairing import AnswerError, alternate, median_seconds, require_same_picks
+from benchmarks.problems import make_problem
 from benchmarks.record import Record, at_least, at_most, informative, seconds
 
 Float32 = npt.NDArray[np.float32]
@@ -44,7 +45,10 @@ QUICK = Size(2_000, 32, labeled=20, batch_size=60, checked=60, rounds=2)
 def embedding(settings: Settings) -> Record:
     """A network's embedding of digits: what the pruning is for."""
     size = QUICK if settings.quick else FULL
-    features = digit_embedding(size.n, size.d).features
+    if settings.quick:  # no training for a smoke test
+        features = make_problem(size.n, size.d, 10).features
+    else:
+        features = digit_embedding(size.n, size.d).features
     return _measure("k_center", "real embedding", features, size, settings, isotropic=False)
 
 

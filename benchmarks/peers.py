@@ -104,7 +104,7 @@ def _compare(method: str, size: Size, memory_limit: int) -> Iterator[dict[str, A
 
 
 def _run(side: str, method: str, n: int, size: Size, memory_limit: int) -> dict[str, Any]:
-    """One process; ``{"over_seconds": s}`` or ``{"out_of_memory": true}`` where stopped."""
+    """One process; ``{"over_seconds": s}`` or ``{"out_of_memory": words}`` where stopped."""
     task = Task(
         side,
         method,

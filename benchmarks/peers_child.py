@@ -129,30 +129,32 @@ def theirs(method: str, pool: Pool) -> Any:
 
 
 def main(text: str) -> None:
-    """Run one task and print ``{"seconds", "inputs_bytes", "peak_bytes", "picks"}``."""
+    """Run one task and print what `measure` returns, or ``{"out_of_memory": words}``."""
     task = Task(**json.loads(text))
+    resource.setrlimit(resource.RLIMIT_AS, (task.memory_limit, task.memory_limit))
+    try:
+        measured = measure(task)
+    except MemoryError as error:
+        measured = {"out_of_memory": str(error)}
+    print(json.dumps(measured))
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """One run, after a small one of the same method for the imports."""
     run = ours if task.side == "ours" else theirs
-    run(task.method, make_pool(task, n=4 * task.labeled + 40, batch_size=2))  # imports
+    run(task.method, make_pool(task, n=4 * task.labeled + 40, batch_size=2))
     pool = make_pool(task, n=task.n, batch_size=task.batch_size)
-    if task.memory_limit:
-        resource.setrlimit(resource.RLIMIT_AS, (task.memory_limit, task.memory_limit))
     reset = reset_peak()
     inputs = status("VmRSS") if reset else highest()
     start = time.perf_counter()
-    try:
-        picks = run(task.method, pool)
-    except MemoryError:
-        print(json.dumps({"out_of_memory": True}))
-        return
+    picks = run(task.method, pool)
     seconds = time.perf_counter() - start
-    peak = status("VmHWM") if reset else highest()
-    measured = {
+    return {
         "seconds": seconds,
         "inputs_bytes": inputs,
-        "peak_bytes": peak,
+        "peak_bytes": status("VmHWM") if reset else highest(),
         "picks": [int(row) for row in picks],
     }
-    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

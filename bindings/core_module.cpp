@@ -3,7 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "callbacks.h"
-#include "cpu/pool_kernels.h"
+#include "cpu/dispatch.h"
 #include "rooms.h"
 
 PYBIND11_MODULE(_core, m) {

@@ -48,14 +48,14 @@ struct ElementaryConstants<double> {
     static constexpr uint64_t fraction = 0x000fffffffffffff;
     static constexpr int exp_terms = 10, log_terms = 7;
     static constexpr double exp[exp_terms] = {
-        0.50000000000000010487,   0.16666666666666667473,    0.041666666666623244033,
-        0.0083333333333299938634, 0.0013888888917654015311,  0.00019841269863392213356,
-        2.4801520613566226212e-5, 2.7557267935231927139e-6,  2.7620412194498852394e-7,
+        0.50000000000000010487,   0.16666666666666667473,   0.041666666666623244033,
+        0.0083333333333299938634, 0.0013888888917654015311, 0.00019841269863392213356,
+        2.4801520613566226212e-5, 2.7557267935231927139e-6, 2.7620412194498852394e-7,
         2.5100634461878496993e-8};
-    static constexpr double log[log_terms] = {
-        0.66666666666666697077, 0.3999999999989889036,  0.28571428626253907338,
-        0.22222211089368124648, 0.18182892433364563543, 0.15331611694570086597,
-        0.1461780749280384681};
+    static constexpr double log[log_terms] = {0.66666666666666697077, 0.3999999999989889036,
+                                              0.28571428626253907338, 0.22222211089368124648,
+                                              0.18182892433364563543, 0.15331611694570086597,
+                                              0.1461780749280384681};
 };
 template <>
 struct ElementaryConstants<float> {
@@ -67,7 +67,8 @@ struct ElementaryConstants<float> {
     static constexpr uint32_t one = 0x3f800000, root_half = 0x3f3504f3;
     static constexpr uint32_t fraction = 0x007fffff;
     static constexpr int exp_terms = 5, log_terms = 4;
-    static constexpr float exp[exp_terms] = {0.5F, 0.16666576F, 0.041666553F, 0.0083633331F, 0.0013926376F};
+    static constexpr float exp[exp_terms] = {0.5F, 0.16666576F, 0.041666553F, 0.0083633331F,
+                                             0.0013926376F};
     static constexpr float log[log_terms] = {0.66666666554041898F, 0.40000122211903747F,
                                              0.28550778622640639F, 0.23331614758667431F};
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mathematics of one pair of a pool sample a and an evaluation sample j: the entropies of j
-// after one SGD step of the last layer on (x_a, c), for every label c (DESIGN section 3). V is a
-// float or double on a device and a vector of pool samples on a CPU; S is its scalar.
+// after one SGD step of the last layer on (x_a, c), for every label c (DESIGN section 3). V is
+// a float or double on a device and a vector of pool samples on a CPU; S is its scalar.
 //
 // The step moves the logits of j by -t (p - e_c), t = lr (<x_j, x_a> + 1_bias), so only class c
 // depends on c, and O(C) exponentials do for all C labels. With q = softmax(z_j) and the logits
@@ -105,8 +105,8 @@ FS_HOST_DEVICE void large_step(int classes, V t, const S* s, const V* p, V* e, V
         const auto leads = ahead > 0;
         const V term = exp_nonpositive(leads ? -ahead : ahead);
         const V Z = leads ? 1 + term * others : others + term;
-        const V A = leads ? term * (others_moment - ahead * others)
-                          : others_moment + term * ahead;
+        const V A =
+            leads ? term * (others_moment - ahead * others) : others_moment + term * ahead;
         emit(c, log_positive(Z) - A / Z);
     }
 }

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fisher_select import config, datasets, strategies, training
-from fisher_select.loop import ActiveLearner, RoundRecord
+from fisher_select.loop import ActiveLearner, RoundRecord, check_needs
 from fisher_select.options import as_count, as_seed
 from fisher_select.strategies import Strategy
 from fisher_select.training import TorchTrainer
@@ -150,6 +150,7 @@ RecordCallback: TypeAlias = Callable[[Candidate, int, RoundRecord], object]
 
 def _try_out(strategy: Strategy) -> None:
     """Select from a pool of two rows: whatever is wrong with the options is said now."""
+    check_needs(strategy)
     rows = {"features": np.eye(2), "probabilities": np.full((2, 2), 0.5)}
     strategy.select(batch_size=1, **{name: rows[name] for name in strategy.needs})
 

@@ -29,6 +29,16 @@ from fisher_select.training import Outputs, TorchTrainer, Trainer
 __all__ = ["ActiveLearner", "RoundRecord"]
 
 
+def check_needs(strategy: Strategy) -> None:
+    """Check that a trainer's `Outputs` hold all that a strategy needs; ValueError otherwise."""
+    missing = [name for name in strategy.needs if name not in Outputs._fields]
+    if missing:
+        raise ValueError(
+            f"strategy {strategy.name!r} needs {', '.join(missing)}, which this loop does not "
+            f"compute: it has {', '.join(Outputs._fields)}"
+        )
+
+
 @dataclass(frozen=True)
 class RoundRecord:
     """One round: a model trained on what was labelled, and the rows it asks for next.
@@ -135,6 +145,7 @@ class ActiveLearner:
         self.model_factory = model_factory
         self.dataset = dataset
         self.strategy = strategies.get(strategy) if isinstance(strategy, str) else strategy
+        check_needs(self.strategy)
         self.batch_size = as_count("batch_size", batch_size)
         self.trainer: Trainer = TorchTrainer() if trainer is None else trainer
         as_seed(seed)

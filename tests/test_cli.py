@@ -162,7 +162,7 @@ def test_select_shows_progress_on_a_terminal_only(
         (("nan.npy", "--probs", "P.npy", *REFERENCE), "row 2"),
         (("X.npy", "--probs", "P.npy", *REFERENCE, "--labeled", "60.npy"), "60"),
         (("X.npy", "--batch", 61, "--method", "random"), "batch_size must be at most"),
-        (("X.npy", "--batch", 3, "--method", "best"), "strategy must be one of bait, "),
+        (("X.npy", "--batch", 3, "--method", "best"), "strategy must be one of "),
         (("X.npy", "--batch", 3, "--method", "random", "--lam", 1), "no field 'lam'"),
         (("X.npy", "--batch", 3, "--set", "lam"), "--set must be KEY=VALUE, got 'lam'"),
         (("X.npy", "--batch", 3, "--lam", 1, "--set", "lam=2"), "--set lam: this option is"),

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +164,13 @@ def test_any_unit_of_length(size: float, engine: str) -> None:
 
 
 @pytest.mark.parametrize("size", [1e160, 1e300])
-def test_overflow_is_an_error(size: float, engine: str) -> None:
+def test_overflow_is_an_error(size: float, backend: str) -> None:
     X = features(np.random.default_rng(3), 50, 5) * size
+    P = np.full((50, 2), 0.5)
     with pytest.raises(fs.NumericalError, match="overflow: scale the features down"):
-        fs.k_center(X, labeled=[0], batch_size=3, backend=engine)
+        fs.k_center(X, labeled=[0], batch_size=3, backend=backend)
+    with pytest.raises(fs.NumericalError, match="overflow: scale the features down"):
+        fs.badge(X, P, batch_size=3, backend=backend)
 
 
 def test_first_is_the_first_centre_where_nothing_is_labelled(backend: str) -> None:
@@ -438,6 +445,51 @@ def test_bad_input_of_each_alone() -> None:
         fs.badge(X0, P0, batch_size=1, seed=0.5)  # type: ignore[arg-type]
 
 
+# -------------------------------------------------------------------------- interruption
+LONG = """
+import numpy as np
+import fisher_select as fs
+
+X = np.random.default_rng(0).standard_normal((120_000, 32), dtype=np.float32)
+P = np.full((len(X), 2), 0.5)
+print("ready", flush=True)
+fs.{}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT of a subprocess is POSIX")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "k_center(X, labeled=np.arange(60_000), batch_size=60_000, threads=2)",
+        "k_center(X, batch_size=100_000, threads=1)",
+        "badge(X, P, batch_size=100_000, threads=1)",
+    ],
+)
+def test_ctrl_c_stops_within_a_second(call: str, cpu: str) -> None:
+    assert cpu
+    with subprocess.Popen(
+        [sys.executable, "-c", LONG.format(call)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n", child.communicate()[1]
+        time.sleep(1.0)
+        assert child.poll() is None, "the selection was not long enough"
+        sent = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        try:
+            _, errors = child.communicate(timeout=30)
+        finally:
+            child.kill()
+        waited = time.monotonic() - sent
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert waited < 1.0
+
+
 # ------------------------------------------------------------------------------- by name
 def test_by_name(backend: str) -> None:
     rng = np.random.default_rng(0)
@@ -461,4 +513,3 @@ def test_progress_counts_the_picks(backend: str) -> None:
     for function in (fs.k_center, fs.badge):
         function(X, P, batch_size=5, backend=backend, progress=lambda *a: seen.append(a))
         assert seen[-1] == ("pick", 5, 5)
-        assert [done for stage, done, _ in seen if stage == "pick"][-5:] == [1, 2, 3, 4, 5]

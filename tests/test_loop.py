@@ -147,6 +147,7 @@ def test_without_rounds_it_goes_on_while_a_whole_batch_is_left() -> None:
         ({"initial": []}, ValueError, "initial must name at least one row"),
         ({"initial": [40]}, ValueError, "40"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"strategy": "eig"}, ValueError, "needs eval_features, .* this loop does not compute"),
         ({"strategy": "best"}, ValueError, "strategy must be one of .*, got 'best'"),
     ],
 )

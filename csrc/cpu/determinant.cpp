@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Greedy selection by log det M: select_by_log_det (ops.h), forward only.
+#include "dispatch.h"
 #include "greedy.h"
 #include "information.h"
 #include "information_objective.h"

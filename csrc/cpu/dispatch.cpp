@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which build of the inner loops runs on this processor. See pool_kernels.cpp.
+#include "dispatch.h"
+
 #include <initializer_list>
 
-#include "distance_kernels.h"
 #include "error.h"
-#include "information_gain_kernels.h"
-#include "pool_kernels.h"
 
 namespace fisher_select::cpu {
 

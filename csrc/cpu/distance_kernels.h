@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "lanes.h"
 
@@ -47,8 +46,5 @@ struct DistanceKernels {
     double (*square_float)(const float* a, const float* b, int64_t length);
     double (*square_double)(const double* a, const double* b, int64_t length);
 };
-
-/// As pool_kernels: the best set this processor runs, or a named one.
-const DistanceKernels& distance_kernels(const std::string& instruction_set);
 
 }  // namespace fisher_select::cpu

@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "dispatch.h"
 #include "error.h"
 #include "parallel.h"
 #include "rows.h"
@@ -96,7 +97,7 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
         return std::sqrt(*std::max_element(largest.begin(), largest.end()));
     };
     const double norm = summarise_all();
-    if (!(norm < 1e153))
+    if (!(norm < 1e153))  // sums of a few squares must not overflow
         throw NumericalError("squared distances overflow: scale the features down", 0);
     // The scale was the sample's; far outliers could overflow float32 with it.
     const double scaled = norm * scale_;

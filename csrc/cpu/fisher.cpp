@@ -2,6 +2,7 @@
 // Forward-backward greedy selection by tr(M^-1 F): the stages of select_by_trace (ops.h).
 #include <algorithm>
 
+#include "dispatch.h"
 #include "error.h"
 #include "greedy.h"
 #include "information.h"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "buffer.h"
+#include "dispatch.h"
 #include "error.h"
 #include "information_gain_kernels.h"
 #include "ops.h"
@@ -21,9 +22,9 @@ namespace {
 // the same bits wherever its rows stand, and equal samples tie.
 constexpr int64_t kRows = kGainRows, kTile = 256;
 
-// Values (row, evaluation sample, class) a task goes through: some tens of milliseconds, so
-// that every thread notices Ctrl-C.
-constexpr int64_t kTaskValues = int64_t{1} << 25;
+// Work of a task, in pairs times classes (eight features count as one): a fifth of a second at
+// the most, so that every thread notices Ctrl-C.
+constexpr int64_t kTaskWork = int64_t{1} << 25;
 
 constexpr const char* kWorkspace = "a thread's workspace";
 constexpr const char* kLowerThreads = "lower threads";
@@ -85,8 +86,8 @@ public:
         const int64_t blocks = (n_ + kRows - 1) / kRows;
         const int64_t step =
             std::clamp<int64_t>(problem_.chunk_rows / kRows, 1, std::min<int64_t>(blocks, 256));
-        const int64_t segment =
-            std::max<int64_t>(kTaskValues / (step * kRows * classes_) / kTile, 1) * kTile;
+        const int64_t pairs = kTaskWork / (classes_ + d_ / 8);
+        const int64_t segment = std::max<int64_t>(pairs / (step * kRows) / kTile, 1) * kTile;
         const int64_t segments = (m_ + segment - 1) / segment;
         context_.progress("score", 0, n_);
         for (int64_t part = 0; part < segments; ++part) {
@@ -145,8 +146,7 @@ private:
                            0.0, own.logits.data(), classes_);
         if (!problem_.bias) return;
         for (int64_t i = 0; i < block; ++i)
-            for (int k = 0; k < classes_; ++k)
-                own.logits[i * classes_ + k] += problem_.bias[k];
+            for (int k = 0; k < classes_; ++k) own.logits[i * classes_ + k] += problem_.bias[k];
     }
 
     /// Tables of the evaluation set, and its mean entropy.
@@ -160,8 +160,7 @@ private:
             double* const q = own.values.data();
             double* const s = q + classes_;
             for (int64_t j = 0; j < count; ++j) {
-                const double h =
-                    softmax(own.logits.data() + j * classes_, classes_, q, s);
+                const double h = softmax(own.logits.data() + j * classes_, classes_, q, s);
                 entropies[static_cast<size_t>(tile)] += h;
                 h_[begin + j] = static_cast<T>(h);
                 for (int k = 0; k < classes_; ++k) {
@@ -219,8 +218,7 @@ private:
         tile.change = own.change.data();
         tile.work = own.work.data();
         for (int64_t j = begin; j < end; j += kTile) {
-            const RowChunk<T> y =
-                load_block<T>(problem_.eval_features, j, kTile, own.y.data());
+            const RowChunk<T> y = load_block<T>(problem_.eval_features, j, kTile, own.y.data());
             context_.blas.gemm('T', 'N', static_cast<int>(kRows), static_cast<int>(kTile),
                                static_cast<int>(d_), T{1}, x.data, static_cast<int>(x.stride),
                                y.data, static_cast<int>(y.stride), T{0}, own.products.data(),

@@ -96,7 +96,7 @@ void add_changes(const GainTile<T>& tile) {
     V local[kClasses > 0 ? kGainArrays * kClasses : 1];
     V* const e = kClasses > 0 ? local : reinterpret_cast<V*>(tile.work);
     V *const u = e + C, *const product = u + C, *const quotient = product + C,
-            *const p = quotient + C, *const late = p + C;
+             *const p = quotient + C, *const late = p + C;
     const auto step = [&](int64_t j, int64_t row) {
         return tile.rate * (load<V>(tile.products + j * kGainRows + row) + tile.bias);
     };
@@ -119,9 +119,7 @@ void add_changes(const GainTile<T>& tile) {
             }
             for (int64_t j = start; j < end && !all_of(small); ++j) {
                 const V t = step(j, row);
-                const auto add = [&](int c, V H) {
-                    late[c] += fits(t) ? V{} : H - tile.h[j];
-                };
+                const auto add = [&](int c, V H) { late[c] += fits(t) ? V{} : H - tile.h[j]; };
                 large_step<kClasses>(C, t, tile.s + j * C, p, e, u, add);
             }
             for (int c = 0; c < C; ++c)

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace fisher_select::cpu {
 
@@ -33,9 +32,5 @@ template <class T>
 struct GainKernels {
     void (*add_changes)(const GainTile<T>& tile);
 };
-
-/// As pool_kernels.
-template <class T>
-const GainKernels<T>& gain_kernels(const std::string& instruction_set);
 
 }  // namespace fisher_select::cpu

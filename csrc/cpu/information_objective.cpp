@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "dispatch.h"
 #include "error.h"
 #include "parallel.h"
 

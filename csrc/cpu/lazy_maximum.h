@@ -62,7 +62,10 @@ class LazyMaximum {
 public:
     /// keys [rows]: an upper bound of each value, kExcluded for rows out of the running.
     LazyMaximum(const Context& context, Buffer<double> keys)
-        : context_(context), keys_(std::move(keys)) {
+        : context_(context),
+          keys_(std::move(keys)),
+          // Enough to share between threads, few enough to look through at every step.
+          shard_rows_(std::max<int64_t>(4096, keys_.size() / 32)) {
         rebuild();
     }
 
@@ -103,7 +106,6 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    static constexpr int64_t kShardRows = 4096;
 
     static void raise(std::atomic<double>& best, double value) {
         double now = best.load(std::memory_order_relaxed);
@@ -113,18 +115,18 @@ private:
 
     void rebuild() {
         shards_.clear();
-        for (int64_t begin = 0; begin < keys_.size(); begin += kShardRows)
+        for (int64_t begin = 0; begin < keys_.size(); begin += shard_rows_)
             shards_.emplace_back(keys_.data() + begin,
-                                 std::min(kShardRows, keys_.size() - begin));
+                                 std::min(shard_rows_, keys_.size() - begin));
     }
 
     void set(int64_t row, double key) {
         keys_[row] = key;
-        shards_[static_cast<size_t>(row / kShardRows)].replay(row % kShardRows);
+        shards_[static_cast<size_t>(row / shard_rows_)].replay(row % shard_rows_);
     }
 
     int64_t top(size_t shard) const {
-        return static_cast<int64_t>(shard) * kShardRows + shards_[shard].top();
+        return static_cast<int64_t>(shard) * shard_rows_ + shards_[shard].top();
     }
 
     int64_t leader() const {
@@ -136,51 +138,50 @@ private:
 
     template <class Evaluate, class Fresh>
     void settle(const Evaluate& evaluate, const Fresh& fresh) {
-        Patience patience(context_);
         double best = kExcluded;
+        int64_t turn = 0;
         for (int64_t row = leader(); !fresh(row); row = leader()) {
             set(row, evaluate(row, best, 0));
             if (fresh(row)) best = std::max(best, keys_[row]);
-            patience.wait();
+            if (++turn % 32 == 0) look_for_signals();
         }
+        look_for_signals();
     }
 
     template <class Evaluate, class Fresh>
     void settle_in_parallel(const Evaluate& evaluate, const Fresh& fresh) {
+        constexpr int kTurns = 256;  // of one task: Ctrl-C must not wait for a whole shard
         std::atomic<double> best{kExcluded};
-        parallel_for(context_, static_cast<int64_t>(shards_.size()),
-                     [&](int64_t shard, int thread) {
-                         for (;;) {
-                             const int64_t row = top(static_cast<size_t>(shard));
-                             const double enough = best.load(std::memory_order_relaxed);
-                             if (keys_[row] < enough || keys_[row] == kExcluded) return;
-                             if (fresh(row)) return raise(best, keys_[row]);
-                             set(row, evaluate(row, enough, thread));
-                         }
-                     });
+        std::atomic<bool> more{true};
+        const auto work = [&](int64_t shard, int thread) {
+            for (int turn = 0; turn < kTurns; ++turn) {
+                const int64_t row = top(static_cast<size_t>(shard));
+                const double enough = best.load(std::memory_order_relaxed);
+                if (keys_[row] < enough || keys_[row] == kExcluded) return;
+                if (fresh(row)) return raise(best, keys_[row]);
+                set(row, evaluate(row, enough, thread));
+            }
+            more.store(true, std::memory_order_relaxed);
+        };
+        while (more.exchange(false)) {
+            parallel_for(context_, static_cast<int64_t>(shards_.size()), work);
+            look_for_signals();
+        }
     }
 
-    /// Looks for Ctrl-C now and then.
-    class Patience {
-    public:
-        explicit Patience(const Context& context) : context_(context) {}
-        void wait() {
-            if (++calls_ % 64 != 0) return;
-            const auto now = Clock::now();
-            if (now - polled_ < std::chrono::milliseconds(30)) return;
-            context_.poll();
-            polled_ = now;
-        }
-
-    private:
-        const Context& context_;
-        Clock::time_point polled_ = Clock::now();
-        int64_t calls_ = 0;
-    };
+    /// Ctrl-C, on the caller's thread, every few tens of milliseconds.
+    void look_for_signals() {
+        const auto now = Clock::now();
+        if (now - polled_ < std::chrono::milliseconds(30)) return;
+        polled_ = now;
+        context_.poll();
+    }
 
     const Context& context_;
     Buffer<double> keys_;
+    int64_t shard_rows_;
     std::vector<Tournament> shards_;
+    Clock::time_point polled_ = Clock::now();
 };
 
 }  // namespace fisher_select::cpu

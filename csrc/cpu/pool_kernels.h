@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "candidate.h"
 #include "lanes.h"
@@ -55,11 +54,6 @@ struct PoolKernels {
                      int64_t length, T* out);
     const char* instruction_set;
 };
-
-/// The best set of kernels this processor runs, or a named one ("baseline", "avx2",
-/// "avx512"); InputError where the processor or the build lacks it.
-template <class T>
-const PoolKernels<T>& pool_kernels(const std::string& instruction_set);
 
 /// Columns up to which `dots` beats a GEMM, which packs x first.
 constexpr int kFewColumns = 8;

@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select.arrays import FloatArray, IndexArray
+from fisher_select.errors import NumericalError
 from fisher_select.progress import ProgressCallback
 
 Float64: TypeAlias = npt.NDArray[np.float64]
+
+_LARGEST_SQUARE = 1e306  # sums of a few of them must not overflow
 
 
 # ------------------------------------------------------------------------------ distances
@@ -143,6 +146,10 @@ def _points(
     features: FloatArray, probabilities: FloatArray | None
 ) -> tuple[Float64, Any]:  # [n, d], [n, C] or None
     X = np.asarray(features, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        largest = np.sum(X * X, axis=1).max()
+    if not largest < _LARGEST_SQUARE:
+        raise NumericalError("squared distances overflow: scale the features down", step=0)
     if probabilities is None:
         return X, None
     return X, residuals(np.asarray(probabilities, dtype=np.float64))
