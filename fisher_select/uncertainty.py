@@ -130,8 +130,11 @@ def _one_entropy(p: Float64) -> Float64:
 
 
 def _margin(p: Float64) -> Float64:
-    second, first = np.partition(p[0], p.shape[2] - 2, axis=1)[:, -2:].T
-    margin: Float64 = 1.0 - (first - second)
+    # The chunk is ours to write to; a partition of each row is several times slower.
+    best = p[0].argmax(axis=1, keepdims=True)
+    first = np.take_along_axis(p[0], best, axis=1)[:, 0]
+    np.put_along_axis(p[0], best, -1.0, axis=1)
+    margin: Float64 = 1.0 - (first - p[0].max(axis=1))
     return margin
 
 

@@ -260,6 +260,7 @@ void Information::update(const double* U, const double* R, double sign) {
 
 void Information::consolidate() {
     const int64_t block = factors_.block(), columns = pending_ * factors_.rank;
+    const int64_t d = factors_.length();
     const int side = static_cast<int>(block), inner = static_cast<int>(columns);
     for (int64_t g = 0; g < factors_.groups; ++g) {
         const int64_t group = g * capacity_ * factors_.rank * block;
@@ -272,14 +273,16 @@ void Information::consolidate() {
                                    right.data() + group + J * kTile, side, 1.0,
                                    from.at(I * kTile, J * kTile), side);
             };
+            // Above the diagonal blocks nothing is read, so nothing is mirrored there.
+            const bool on_diagonal = (J * kTile + tile_size(block, J) - 1) / d >= I * kTile / d;
             SquareMatrix& q = q_[static_cast<size_t>(g)];
             subtract(u_, u_, q);
-            mirror_tile(q, I, J);
+            if (on_diagonal) mirror_tile(q, I, J);
             if (!has_p()) return;
             SquareMatrix& p = p_[static_cast<size_t>(g)];
             subtract(u_, r_, p);
             subtract(r_, u_, p);
-            mirror_tile(p, I, J);
+            if (on_diagonal) mirror_tile(p, I, J);
         });
     }
     pending_ = 0;

@@ -17,8 +17,14 @@ SquareMatrix::SquareMatrix(int64_t n_)
 void mirror_tile(SquareMatrix& a, int64_t I, int64_t J) {
     const int64_t i0 = I * kTile, j0 = J * kTile, rows = tile_size(a.n, I),
                   cols = tile_size(a.n, J);
-    for (int64_t j = j0; j < j0 + cols; ++j)
-        for (int64_t i = std::max(i0, j + 1); i < i0 + rows; ++i) *a.at(j, i) = *a.at(i, j);
+    // By small squares: whole cache lines on both sides.
+    constexpr int64_t kSquare = 8;
+    for (int64_t jj = j0; jj < j0 + cols; jj += kSquare)
+        for (int64_t ii = i0; ii < i0 + rows; ii += kSquare)
+            for (int64_t j = jj; j < std::min(jj + kSquare, j0 + cols); ++j)
+                for (int64_t i = std::max(ii, j + 1); i < std::min(ii + kSquare, i0 + rows);
+                     ++i)
+                    *a.at(j, i) = *a.at(i, j);
 }
 
 namespace {

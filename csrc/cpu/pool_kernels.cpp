@@ -153,11 +153,12 @@ void reset(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* stat
     }
 }
 
+/// Pairwise, so that each halving is one vector addition.
 template <class T>
 T sum(Lanes<T> v) {
-    T total = 0;
-    for (int l = 0; l < kLanes; ++l) total += v[l];
-    return total;
+    for (int half = kLanes / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l) v[l] += v[l + half];
+    return v[0];
 }
 
 /// Unaligned load: rows of the caller's array start anywhere.

@@ -12,7 +12,7 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 128;      // columns of Q or P converted at a time
+constexpr int64_t kPanel = 64;       // columns of Q or P converted at a time
 constexpr int64_t kResetChunks = 4;  // chunks taken together, so that a converted panel pays
 constexpr const char* kRemedy =
     "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
