@@ -25,10 +25,12 @@ CLANG_TIDY = "clang-tidy==23.1.4"
 ENGINE_TESTS = [
     "tests/test_arrays.py",
     "tests/test_bad_input.py",
+    "tests/test_determinant.py",
     "tests/test_distance.py",
     "tests/test_fisher.py",
     "tests/test_fisher_golden.py",
     "tests/test_fisher_properties.py",
+    "tests/test_information_gain.py",
     "tests/test_mask.py",
     "tests/test_threads.py",
 ]

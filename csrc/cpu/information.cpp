@@ -12,7 +12,7 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 128;           // columns of a block computed at once
+constexpr int64_t kPanel = 64;            // columns of a block computed at once
 constexpr int64_t kPendingColumns = 192;  // of U, before Q and P are consolidated
 constexpr int64_t kVectors = 8;           // right-hand sides of one reading of Q and P
 constexpr const char* kRemedy = "lower chunk_rows or threads";
