@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interruption import assert_ctrl_c_stops
 from problems import features, softmax_rows
 from scipy.stats import chisquare
 
@@ -469,25 +467,7 @@ fs.{}
 )
 def test_ctrl_c_stops_within_a_second(call: str, cpu: str) -> None:
     assert cpu
-    with subprocess.Popen(
-        [sys.executable, "-c", LONG.format(call)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", child.communicate()[1]
-        time.sleep(1.0)
-        assert child.poll() is None, "the selection was not long enough"
-        sent = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        try:
-            _, errors = child.communicate(timeout=30)
-        finally:
-            child.kill()
-        waited = time.monotonic() - sent
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert waited < 1.0
+    assert_ctrl_c_stops(LONG.format(call), wait=1.0)
 
 
 # ------------------------------------------------------------------------------- by name

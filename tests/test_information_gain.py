@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import importlib
 import math
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interruption import assert_ctrl_c_stops
 from problems import softmax_rows
 
 import fisher_select as fs
@@ -404,25 +402,7 @@ def test_an_exception_in_progress_reaches_the_caller(backend: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT of a subprocess is POSIX")
 def test_ctrl_c_stops_within_a_second(cpu: str) -> None:
     assert cpu
-    with subprocess.Popen(
-        [sys.executable, "-c", LONG_SELECTION],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", child.communicate()[1]
-        time.sleep(1.0)
-        assert child.poll() is None, "the selection was not long enough"
-        sent = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        try:
-            _, errors = child.communicate(timeout=30)
-        finally:
-            child.kill()
-        waited = time.monotonic() - sent
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert waited < 1.0
+    assert_ctrl_c_stops(LONG_SELECTION, wait=1.0)
 
 
 # ------------------------------------------------------------------------------ bad input

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import subprocess
 import sys
 import threading
-import time
 from typing import Any
 
 import numpy as np
 import pytest
+from interruption import assert_ctrl_c_stops
 from problems import KINDS, arguments, assert_optimal, problem_of
 from threadpoolctl import threadpool_info
 
@@ -126,26 +124,7 @@ def blas_threads() -> dict[str, int]:
 def test_ctrl_c_stops_within_a_second(wait: float, cpu: str) -> None:
     """At any stage: preparing as well as picking."""
     assert cpu
-    with subprocess.Popen(
-        [sys.executable, "-c", LONG_SELECTION],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", child.communicate()[1]
-        time.sleep(wait)
-        assert child.poll() is None, "the selection was not long enough"
-        sent = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        try:
-            _, errors = child.communicate(timeout=30)
-        finally:
-            child.kill()
-        waited = time.monotonic() - sent
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert child.returncode == -signal.SIGINT
-    assert waited < 1.0
+    assert_ctrl_c_stops(LONG_SELECTION, wait)
 
 
 # ------------------------------------------------------------------------------ progress

@@ -11,15 +11,14 @@ from fisher_select.arrays import Array
 from fisher_select.progress import ProgressCallback
 from fisher_select.select import bait
 from fisher_select.selection import Selection
-from fisher_select.strategies.base import Strategy
+from fisher_select.strategies.base import FactorStrategy
 
 
 @dataclass(frozen=True)
-class Bait(Strategy):
+class Bait(FactorStrategy):
     """Exact greedy on tr(M^-1 F), forward then backward."""
 
     name = "bait"
-    takes = ("features", "probabilities", "factors")
 
     lam: float = 1.0
     oversample: float = 2.0
@@ -33,13 +32,6 @@ class Bait(Strategy):
     chunk_rows: int | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the arrays a loop has to compute."""
-        if self.likelihood == "gaussian":
-            return ("features",)
-        return ("features", "probabilities")
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return bait(

@@ -59,3 +59,19 @@ class Strategy(ABC):
     @abstractmethod
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         """Call the function with `arrays` and all other `keywords`."""
+
+
+class FactorStrategy(Strategy):
+    """A strategy over the factors of the last layer, or over dense ones; see bait, max_det."""
+
+    takes = ("features", "probabilities", "factors")
+
+    likelihood: str
+    """A field of every subclass."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the arrays a loop has to compute."""
+        if self.likelihood == "gaussian":
+            return ("features",)
+        return ("features", "probabilities")

@@ -11,15 +11,14 @@ from fisher_select.arrays import Array
 from fisher_select.determinant import max_det
 from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
-from fisher_select.strategies.base import Strategy
+from fisher_select.strategies.base import FactorStrategy
 
 
 @dataclass(frozen=True)
-class MaxDet(Strategy):
+class MaxDet(FactorStrategy):
     """Exact greedy on log det M, forward only."""
 
     name = "max_det"
-    takes = ("features", "probabilities", "factors")
 
     lam: float = 1.0
     gradient: str = "rank_one"
@@ -29,13 +28,6 @@ class MaxDet(Strategy):
     chunk_rows: int | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the arrays a loop has to compute."""
-        if self.likelihood == "gaussian":
-            return ("features",)
-        return ("features", "probabilities")
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return max_det(
