@@ -56,28 +56,45 @@ FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product
     }
 }
 
+/// Entries [a, a + kRows) x [b, b + kColumns) of update_state, of which those above the
+/// diagonal are left out: each value of T and Y that is loaded serves kRows or kColumns
+/// products.
+template <int kRows, int kColumns, Criterion kCriterion, class V, class Scalar>
+FS_HOST_DEVICE void update_tile(int r, Scalar sign, int a, int b, const V* ty, V* G, V* H) {
+    const int columns = update_columns(kCriterion, r);
+    const V *left = ty + a * columns, *right = ty + b * columns;
+    V g[kRows][kColumns]{}, h[kRows][kColumns]{};
+    for (int j = 0; j < r; ++j)
+        for (int u = 0; u < kRows; ++u)
+            for (int v = 0; v < kColumns; ++v) {
+                const V *tu = left + u * columns + j, *tv = right + v * columns + j;
+                g[u][v] += tu[0] * tv[0];
+                if constexpr (kCriterion == Criterion::trace) {
+                    h[u][v] += tu[0] * tv[r];
+                    h[u][v] += tu[r] * tv[0];
+                }
+            }
+    for (int u = 0; u < kRows; ++u)
+        for (int v = 0; v < kColumns && b + v <= a + u; ++v) {
+            G[triangle(a + u) + b + v] -= sign * g[u][v];
+            if constexpr (kCriterion == Criterion::trace)
+                H[triangle(a + u) + b + v] -= sign * h[u][v];
+        }
+}
+
 /// G -= sign T T^T and, for the trace, H -= sign (T Y^T + Y T^T): sign is 1 when a sample was
 /// added to M, -1 when one was removed. 1.5 r^3 multiplications (log-det: r^3 / 2).
 template <int R, Criterion kCriterion, class V, class Scalar>
 FS_HOST_DEVICE void update_state(int rank, Scalar sign, const V* ty, V* G, V* H) {
     const int r = R > 0 ? R : rank;
-    const int columns = update_columns(kCriterion, r);
-    for (int a = 0; a < r; ++a) {
-        const V *ta = ty + a * columns, *ya = ta + r;
-        for (int b = 0; b <= a; ++b) {
-            const V *tb = ty + b * columns, *yb = tb + r;
-            V g{}, h{};
-            for (int j = 0; j < r; ++j) {
-                g += ta[j] * tb[j];
-                if constexpr (kCriterion == Criterion::trace) {
-                    h += ta[j] * yb[j];
-                    h += ya[j] * tb[j];
-                }
-            }
-            G[triangle(a) + b] -= sign * g;
-            if constexpr (kCriterion == Criterion::trace) H[triangle(a) + b] -= sign * h;
-        }
-    }
+    // With r known the compiler keeps T and Y in registers, and squares only get in its way.
+    constexpr int kSide = R > 0 ? 1 : 2;
+    const int squares = r - r % kSide;
+    for (int a = 0; a < squares; a += kSide)
+        for (int b = 0; b <= a; b += kSide)
+            update_tile<kSide, kSide, kCriterion>(r, sign, a, b, ty, G, H);
+    for (int b = 0; squares < r && b < r; ++b)
+        update_tile<1, 1, kCriterion>(r, sign, squares, b, ty, G, H);
 }
 
 /// A <- I + sign G, packed.
