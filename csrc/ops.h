@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table of contents: what the core computes. Each operation is declared here once, with its
-// shapes, cost and numerics; cpu/ holds the implementations (cuda/ will hold the same stems).
+// shapes, cost and numerics; cpu/ and cuda/ hold the implementations under the same stems.
 #pragma once
 
 #include <cstdint>
@@ -153,4 +153,29 @@ void accumulate_squares(const Context& context, const MatrixView& gradients,
 std::vector<double> information_gain(const Context& context, const GainProblem& problem);
 
 }  // namespace cpu
+
+/// The same operations on a CUDA device: equal picks, equal numerics, the same errors. Views
+/// (features, probabilities, factors, gradients, ...) point to memory of the device; row lists
+/// and what is small (weights, ranges, quotas) lie on the host.
+namespace cuda {
+
+class Device;
+
+InformationResult select_by_trace(const Device& device, const Context& context,
+                                  const TraceProblem& problem);
+InformationResult select_by_log_det(const Device& device, const Context& context,
+                                    const InformationProblem& problem);
+DistanceResult k_center(const Device& device, const Context& context,
+                        const DistanceProblem& problem);
+DistanceResult badge(const Device& device, const Context& context,
+                     const DistanceProblem& problem);
+std::vector<int64_t> top_k_mask(const Device& device, const Context& context,
+                                const MaskProblem& problem);
+void accumulate_squares(const Device& device, const Context& context,
+                        const MatrixView& gradients, const double* weights, DType total_dtype,
+                        void* total);
+std::vector<double> information_gain(const Device& device, const Context& context,
+                                     const GainProblem& problem);
+
+}  // namespace cuda
 }  // namespace fisher_select
