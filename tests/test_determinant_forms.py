@@ -172,6 +172,29 @@ def test_a_kernel_beyond_a_gigabyte_gives_way_to_a_smaller_matrix() -> None:
     assert seen == {300: 1.0, 700: 0.0}  # 0.5 and 1.1 GB
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux alone")
+def test_a_hundred_classes_fit_in_modest_memory() -> None:
+    """D = 76,032: a matrix of it would take 46 GB, the kernel's factor takes 16 MB."""
+    script = """
+import resource
+import numpy as np
+import fisher_select as fs
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20_000, 768), dtype=np.float32)
+P = rng.dirichlet(np.ones(100), size=len(X)).astype(np.float32)
+fs.max_det(X[:4], P[:4], batch_size=1, threads=1)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), size + (64 << 20)))
+picks = fs.max_det(X, P, batch_size=100, threads=1)
+print(len(picks), picks.diagnostics["kernel_form"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "100 1.0\n"
+
+
 # ------------------------------------------------------------------------------- failures
 def test_a_gain_that_rounding_has_eaten_is_an_error() -> None:
     """Copies of one row: what is left after the first is lam, far below the rounding."""
