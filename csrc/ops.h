@@ -36,7 +36,8 @@ struct TraceProblem : InformationProblem {
     bool use_pool_fisher = true;
 };
 
-/// How log det M of rank-one factors is kept: by M itself, or by the kernel of its samples.
+/// How log det M is kept: by M itself, or, for Link::vector alone, by the kernel of the
+/// samples.
 enum class LogDetForm { automatic, kernel, matrix };
 
 /// Batch selection by log det M (D-optimal design):
@@ -44,7 +45,7 @@ enum class LogDetForm { automatic, kernel, matrix };
 ///     M_0 = lam I + sum over the labelled of V V^T
 ///     batch_size times: add the i with the largest log det(I + G_i)
 struct LogDetProblem : InformationProblem {
-    LogDetForm form = LogDetForm::automatic;  // of any rank but one: always the matrix
+    LogDetForm form = LogDetForm::automatic;
 };
 
 struct InformationResult {

@@ -163,6 +163,16 @@ def test_the_form_is_chosen_by_cost_and_told() -> None:
     assert 0 < wide_share < 0.2  # most rows wait
 
 
+def test_full_factors_have_no_kernel_form() -> None:
+    problem = vars(trace_problem(np.ones((4, 2)), np.full((4, 2), 0.5), batch_size=1))
+    for name in ("forward_count", "shrink", "scale", "use_pool_fisher"):
+        problem.pop(name)
+    with pytest.raises(ValueError, match="form: the kernel form is for kind 'gradient' alone"):
+        backends.get("cpu").call("log_det_select", **problem, form="kernel")
+    with pytest.raises(ValueError, match="form: unknown form 'dual'"):
+        backends.get("cpu").call("log_det_select", **problem, form="dual")
+
+
 @pytest.mark.slow
 def test_a_kernel_beyond_a_gigabyte_gives_way_to_a_smaller_matrix() -> None:
     rng = np.random.default_rng(0)

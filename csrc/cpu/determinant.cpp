@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dispatch.h"
+#include "error.h"
 #include "information.h"
 #include "information_objective.h"
 #include "lazy_maximum.h"
@@ -49,8 +50,10 @@ bool kernel_form_pays(const LogDetProblem& problem) {
 }
 
 bool in_kernel_form(const LogDetProblem& problem) {
-    if (problem.factors.link != Link::vector) return false;
-    if (problem.form == LogDetForm::automatic) return kernel_form_pays(problem);
+    const bool possible = problem.factors.link == Link::vector;
+    if (problem.form == LogDetForm::kernel && !possible)
+        throw InputError("form: the kernel form is for kind 'gradient' alone");
+    if (problem.form == LogDetForm::automatic) return possible && kernel_form_pays(problem);
     return problem.form == LogDetForm::kernel;
 }
 
@@ -102,7 +105,7 @@ LogDetResult select_in_kernel_form(const Context& context, const LogDetProblem& 
         return kernel.evaluate(row, enough, thread);
     };
     const auto fresh = [&](int64_t row) { return kernel.fresh(row); };
-    constexpr int64_t kEnough = 1 << 22;  // multiplications of a pick that are worth threads
+    constexpr int64_t kEnough = 1 << 22;  // multiplications a pick: worth waking the threads
     int64_t before = 0;
     for (int64_t done = 0; done < problem.batch_size; ++done) {
         context.poll();
