@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interruption import assert_ctrl_c_stops
 from problems import arguments, softmax_rows
 from test_determinant import replay
 
@@ -203,6 +204,26 @@ print(len(picks), picks.diagnostics["kernel_form"])
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "100 1.0\n"
+
+
+# Seconds of BLAS for the labelled rows alone; no callback, so that the core looks for signals.
+LONG_SELECTION = """
+import numpy as np
+import fisher_select as fs
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20_000, 256), dtype=np.float32)
+P = rng.dirichlet(np.ones(100), size=len(X)).astype(np.float32)
+print("ready", flush=True)
+fs.max_det(X, P, labeled=np.arange(5_000), batch_size=100, threads=2, backend="cpu")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT of a subprocess is POSIX")
+@pytest.mark.parametrize("wait", [0.5, 2.0], ids="after {}s".format)
+def test_ctrl_c_stops_within_a_second(wait: float) -> None:
+    assert_ctrl_c_stops(LONG_SELECTION, wait)
 
 
 # ------------------------------------------------------------------------------- failures
