@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Greedy selection by log det M: select_by_log_det (ops.h), forward only.
 #include "dispatch.h"
-#include "greedy.h"
 #include "information.h"
 #include "information_objective.h"
 #include "ops.h"
 #include "parallel.h"
+#include "screened_picker.h"
 #include "stopwatch.h"
 
 namespace fisher_select::cpu {
@@ -30,9 +30,8 @@ InformationResult select_by_log_det(const Context& caller, const InformationProb
                                    Precision::float32, options, problem.instruction_set);
     watch.lap("setup");
 
-    Greedy<InformationObjective> greedy(context, objective, mask(n, problem.labeled),
-                                        {"forward", problem.batch_size});
-    GreedyResult stage = greedy.run();
+    GreedyResult stage = pick_greedily(context, objective, mask(n, problem.labeled),
+                                       {"forward", problem.batch_size});
     result.indices = std::move(stage.picks);
     result.scores = std::move(stage.scores);
     result.refreshes = stage.refreshes;

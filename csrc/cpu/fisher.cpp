@@ -4,11 +4,11 @@
 
 #include "dispatch.h"
 #include "error.h"
-#include "greedy.h"
 #include "information.h"
 #include "information_objective.h"
 #include "ops.h"
 #include "parallel.h"
+#include "screened_picker.h"
 #include "stopwatch.h"
 
 namespace fisher_select::cpu {
@@ -54,9 +54,8 @@ InformationResult select_by_trace(const Context& caller, const TraceProblem& pro
                                        problem.instruction_set);
         watch.lap("setup");
 
-        Greedy<InformationObjective> greedy(context, objective, mask(n, problem.labeled),
-                                            {"forward", problem.forward_count});
-        GreedyResult stage = greedy.run();
+        GreedyResult stage = pick_greedily(context, objective, mask(n, problem.labeled),
+                                           {"forward", problem.forward_count});
         note(result, stage, objective, blind);
         forward = std::move(stage.picks);
         gains = std::move(stage.scores);
@@ -71,10 +70,9 @@ InformationResult select_by_trace(const Context& caller, const TraceProblem& pro
                                        {forward.data(), static_cast<int64_t>(forward.size())},
                                        information, Direction::remove, Precision::float64,
                                        options, problem.instruction_set);
-        Greedy<InformationObjective> greedy(
+        const GreedyResult stage = pick_greedily(
             context, objective, removed,
             {"backward", problem.forward_count - problem.batch_size, problem.forward_count});
-        const GreedyResult stage = greedy.run();
         note(result, stage, objective, blind);
         for (int64_t i : stage.picks) removed[static_cast<size_t>(i)] = 1;
         watch.lap("backward");

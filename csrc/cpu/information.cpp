@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.h"
+#include "factor_entries.h"
 #include "parallel.h"
 #include "rows.h"
 
@@ -24,17 +25,6 @@ std::pair<int, int> triangle_entry(int64_t entry) {
     int k = 0;
     while (triangle(k + 1) <= entry) ++k;
     return {k, static_cast<int>(entry - triangle(k))};
-}
-
-/// Entry (k, l) of L L^T for one sample: the weight of x x^T in block (k, l) of V V^T.
-double block_weight(const Factors& f, const double* s, const double* mu, int k, int l) {
-    if (f.link == Link::identity) return 1.0;
-    const double own = k == l ? s[k] * s[k] : 0.0;
-    if (f.link == Link::diagonal) return own;
-    if (f.link == Link::vector) return s[k] * s[l];
-    double total = 0.0;
-    for (int a = 0; a < f.rank; ++a) total += s[a] * s[a];
-    return own - mu[l] * s[k] * s[k] - mu[k] * s[l] * s[l] + mu[k] * mu[l] * total;
 }
 
 std::vector<SquareMatrix> square_matrices(const Factors& factors) {
