@@ -58,31 +58,25 @@ __global__ void decide(PickState* state, double rtol, double sign, double resolu
 }  // namespace
 
 InformationPicker::InformationPicker(const Device& device, const Factors& factors,
-                                     const RowList& rows, const std::vector<char>& taken,
-                                     Information& information, Direction direction,
-                                     Precision precision, PoolOptions options, double rtol)
+                                     Information& information, const StageProblem& problem)
     : device_(device),
       factors_(factors),
-      host_rows_(rows.all() ? nullptr : rows.index,
-                 rows.all() ? nullptr : rows.index + rows.count),
-      rows_(device, rows),
+      rows_(device, problem.rows),
       information_(information),
-      options_(options),
-      precision_(precision),
-      rtol_(rtol),
-      taken_(device, {rows.count}, "the mask of taken rows", kRemedy),
-      best_(device, {ceil_div(rows.count, kScreenBlock)}, "the screen's maxima", kRemedy),
+      options_(problem.pool),
+      precision_(problem.precision),
+      rtol_(problem.greedy.rtol),
+      taken_(device, {rows_.count}, "the mask of taken rows", kRemedy),
+      best_(device, {ceil_div(rows_.count, kScreenBlock)}, "the screen's maxima", kRemedy),
       state_(device, {1}, "the state of a pick", kRemedy),
-      found_(device, {kBatch}, "the picks", kRemedy),
-      evaluator_(
-          device, factors, rows_.view(), information,
-          [&] {
-              options_.sign = direction == Direction::add ? 1.0 : -1.0;
-              return options_;
-          }(),
-          state_.data()) {
+      found_(device, {kBatch}, "the picks", kRemedy) {
+    const RowList& rows = problem.rows;
+    if (!rows.all()) host_rows_.assign(rows.index, rows.index + rows.count);
+    options_.sign = problem.direction == Direction::add ? 1.0 : -1.0;
     information_.set_sign(options_.sign);
-    taken_.upload(taken.data(), rows.count);
+    evaluator_ = std::make_unique<Evaluator>(device, factors, rows_.view(), information,
+                                             options_, state_.data());
+    taken_.upload(problem.taken.data(), rows.count);
     state_.zero();
     rebuild_state();
 }
@@ -168,11 +162,11 @@ void InformationPicker::enqueue_pick(PoolState<T>& pool, int64_t slot, bool crow
     collect_leaders<T>(device_, factors_, rows_.view(), pool.scores(), taken_.data(),
                        best_.data(), state);
     for (int first = 0; first < (crowded ? Leaders::kMost : 1); first += kPlaces)
-        evaluator_.evaluate(first, slot);
+        evaluator_->evaluate(first, slot);
     launch(device_, "choose a pick", {1, 1}, &decide, state, rtol_, options_.sign, resolution(),
            even_if_worn, crowded, options_.criterion, taken_.data(), found_.data());
-    if (crowded) evaluator_.evaluate(kWinner, slot);
-    evaluator_.commit(slot, pool.panel());
+    if (crowded) evaluator_->evaluate(kWinner, slot);
+    evaluator_->commit(slot, pool.panel());
     update_pending_ = true;
 }
 

@@ -12,23 +12,18 @@
 #include "factors.h"
 #include "greedy.h"
 #include "information.h"
+#include "information_options.h"
 #include "memory.h"
 #include "pick_state.h"
 #include "pool_state.h"
 
 namespace fisher_select::cuda {
 
-enum class Direction { add, remove };
-enum class Precision { float32, float64 };
-
 class InformationPicker {
 public:
-    /// Candidates are `rows` (of the host) of the factors, of which `taken` [rows.count] is 1
-    /// for those that must not be picked. `information` must be refreshed.
-    InformationPicker(const Device& device, const Factors& factors, const RowList& rows,
-                      const std::vector<char>& taken, Information& information,
-                      Direction direction, Precision precision, PoolOptions options,
-                      double rtol);
+    /// `information` must be refreshed; the problem's rows lie on the host.
+    InformationPicker(const Device& device, const Factors& factors, Information& information,
+                      const StageProblem& problem);
 
     Advance advance(int64_t most, bool even_if_worn);
     void refresh(int64_t step);
@@ -65,7 +60,7 @@ private:
     DeviceBuffer<double> best_;  // of each block of the screen
     DeviceBuffer<PickState> state_;
     DeviceBuffer<Pick> found_;  // [kBatch]
-    Evaluator evaluator_;
+    std::unique_ptr<Evaluator> evaluator_;
     int64_t pending_ = 0;             // updates not yet in Q and P
     bool update_pending_ = false;     // the last panel has not reached the pool's state
     bool fresh_ = true;               // no pick since the state was rebuilt
