@@ -49,6 +49,7 @@ class DistanceResult(TypedDict):
     indices: IndexArray  # [B]
     scores: Float64  # [B]
     full_distances: int
+    screened_distances: int
     centers: int
     seconds: dict[str, float]
 
