@@ -8,11 +8,17 @@ set_property(CACHE FISHER_SELECT_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(FISHER_SELECT_CUDA_EMULATION "Build _cuda for tests: the CPU emulates CUDA" OFF)
 
 set(FISHER_SELECT_CUDA_SOURCES
+    csrc/cuda/determinant.cu
     csrc/cuda/device.cu
+    csrc/cuda/exact.cu
+    csrc/cuda/fisher.cu
     csrc/cuda/information.cu
+    csrc/cuda/information_picker.cu
+    csrc/cuda/leaders.cu
     csrc/cuda/linear_algebra.cu
     csrc/cuda/pool_kernels.cu
-    csrc/cuda/pool_rows.cu)
+    csrc/cuda/pool_rows.cu
+    csrc/cuda/pool_state.cu)
 
 # Without nvcc's word the oldest and the newest architecture that are common, and PTX for what
 # comes after.
@@ -94,6 +100,7 @@ function(add_cuda_module)
         ${ARGN}
         csrc/factors.cpp
         bindings/callbacks.cpp
+        bindings/cuda_fisher.cpp
         bindings/cuda_module.cpp
         bindings/errors.cpp)
     target_include_directories(_cuda PRIVATE csrc)
