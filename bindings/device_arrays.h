@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arrays for the CUDA engine: those of a device are read where they lie, those of the host are
-// uploaded once. fisher_select/arrays.py has validated them.
+// uploaded once, or, beyond half of the device's free memory, mapped and read by chunks.
+// fisher_select/arrays.py has validated them.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -42,6 +43,12 @@ private:
             shape_.push_back(array.shape(axis));
             strides_.push_back(bindings::stride(array, axis));
         }
+        if (2.0 * static_cast<double>(array.nbytes()) > device.free_bytes()) {
+            contiguous_ = array;
+            mapped_ = cuda::MappedArray(array.data(), array.nbytes());
+            data_ = mapped_.data();
+            return;
+        }
         copy_ = cuda::DeviceBuffer<char>(device, {array.nbytes()}, "the pool on the device",
                                          "select from a part of the pool, or on the CPU");
         copy_.upload(static_cast<const char*>(array.data()), array.nbytes());
@@ -76,6 +83,8 @@ private:
     std::vector<py::ssize_t> shape_;
     std::vector<int64_t> strides_;
     cuda::DeviceBuffer<char> copy_;
+    py::array contiguous_;  // what mapped_ maps
+    cuda::MappedArray mapped_;
 };
 
 inline DType dtype_of(const DeviceArray& a) { return a.dtype(); }

@@ -14,7 +14,7 @@ namespace fisher_select::cuda {
 namespace {
 
 constexpr int64_t kPendingColumns = 192;           // of U, before Q and P are consolidated
-constexpr int64_t kChunkBytes = int64_t{1} << 28;  // of weighted vectors
+constexpr int64_t kChunkBytes = int64_t{1} << 25;  // of weighted vectors
 constexpr const char* kRemedy = "lower the feature width or the number of classes";
 
 /// x [rows, slots, length] in float64; a thread an element.
@@ -106,7 +106,7 @@ void Information::accumulate(const RowList& rows, double coefficient,
     const Factors& f = factors_;
     const int64_t d = f.length(), slots = f.vectors.slots, side = f.block();
     const int64_t chunk =
-        std::min(rows.count, std::clamp<int64_t>(kChunkBytes / 8 / (side * slots), 64, 16384));
+        std::min(rows.count, std::clamp<int64_t>(kChunkBytes / 8 / (side * slots), 64, 1024));
     constexpr const char* kPurpose = "a chunk of the pool in float64";
     DeviceBuffer<double> x(device_, {chunk, slots, d}, kPurpose, kRemedy);
     DeviceBuffer<double> s(device_, {chunk, f.link_size()}, kPurpose, kRemedy);

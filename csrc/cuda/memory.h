@@ -89,4 +89,48 @@ private:
     cudaStream_t stream_ = nullptr;
 };
 
+/// An array of the host that kernels read where it lies, for pools beyond the device's memory.
+/// The host's array must outlive this.
+class MappedArray {
+public:
+    MappedArray() = default;
+    MappedArray(const void* array, int64_t size) : array_(const_cast<void*>(array)) {
+        const auto lock = [&](unsigned flags) {
+            return cudaHostRegister(array_, static_cast<size_t>(size),
+                                    flags | cudaHostRegisterMapped);
+        };
+        cudaError_t status = lock(0);
+        if (status != cudaSuccess) {  // a file that was mapped for reading alone
+            static_cast<void>(cudaGetLastError());
+            status = lock(cudaHostRegisterReadOnly);
+        }
+        if (status != cudaSuccess) array_ = nullptr;
+        check(status, "map a pool that is larger than half of its free memory");
+    }
+    ~MappedArray() {
+        if (array_ != nullptr) static_cast<void>(cudaHostUnregister(array_));
+    }
+    MappedArray(MappedArray&& other) noexcept { std::swap(array_, other.array_); }
+    MappedArray& operator=(MappedArray&& other) noexcept {
+        std::swap(array_, other.array_);
+        return *this;
+    }
+
+    const void* data() const {
+        void* on_device = nullptr;
+        check(cudaHostGetDevicePointer(&on_device, array_, 0), "address a mapped pool");
+        return on_device;
+    }
+
+private:
+    void* array_ = nullptr;
+};
+
+/// Whether what kernels read there lies in the host's memory.
+inline bool is_mapped(const void* data) {
+    cudaPointerAttributes attributes{};
+    check(cudaPointerGetAttributes(&attributes, data), "tell where an array lies");
+    return attributes.type == cudaMemoryTypeHost;
+}
+
 }  // namespace fisher_select::cuda

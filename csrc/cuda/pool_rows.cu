@@ -27,7 +27,7 @@ PoolRows<T>::PoolRows(const Device& device, const VectorsView& vectors, const Ro
     : device_(device), vectors_(vectors), rows_(rows), capacity_(capacity) {
     const DType own = std::is_same_v<T, float> ? DType::float32 : DType::float64;
     in_place_ = rows.all() && vectors.dtype == own && vectors.element_stride == 1 &&
-                vectors.row_stride >= vectors.length;
+                vectors.row_stride >= vectors.length && !is_mapped(vectors.data);
     if (!in_place_)
         converted_ = DeviceBuffer<T>(device, {vectors.slots, capacity, vectors.length},
                                      "a chunk of converted vectors", "lower chunk_rows");

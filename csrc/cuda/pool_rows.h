@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool's vectors as a GEMM wants them, chunk by chunk: in place where the caller's array
-// has the precision and unit strides, else converted into a workspace.
+// lies on the device with the precision and unit strides, else converted into a workspace. A
+// pool in the host's memory streams past that way, each value once a sweep.
 #pragma once
 
 #include <cstdint>

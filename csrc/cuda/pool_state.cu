@@ -63,7 +63,8 @@ __global__ void largest_trace_kernel(const T* state, const char* taken, int64_t 
 int64_t chunk_size(const Factors& f, const PoolOptions& options, int64_t count) {
     const int64_t resetting = int64_t{f.groups} * triangle(f.inner());
     const int64_t columns =
-        std::max(resetting, f.panel_columns(options.criterion) * f.vectors.slots);
+        std::max({resetting, f.panel_columns(options.criterion) * f.vectors.slots,
+                  f.length() * f.vectors.slots});
     const int64_t wanted = options.chunk_rows > 0
                                ? options.chunk_rows
                                : std::max<int64_t>(256, kChunkValues / columns);

@@ -115,6 +115,7 @@ struct cudaPointerAttributes {
     void* hostPointer;
 };
 constexpr unsigned cudaHostAllocDefault = 0;
+constexpr unsigned cudaHostRegisterMapped = 2, cudaHostRegisterReadOnly = 8;
 cudaError_t cudaMalloc(void** address, size_t bytes);
 cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** address, size_t bytes);
@@ -122,6 +123,9 @@ cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned flags);
 cudaError_t cudaFree(void* address);
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream);
 cudaError_t cudaFreeHost(void* address);
+cudaError_t cudaHostRegister(void* address, size_t bytes, unsigned flags);
+cudaError_t cudaHostUnregister(void* address);
+cudaError_t cudaHostGetDevicePointer(void** on_device, void* address, unsigned flags);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* address);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);

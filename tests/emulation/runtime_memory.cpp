@@ -172,6 +172,28 @@ cudaError_t cudaFreeHost(void* address) {
     return cudaSuccess;
 }
 
+cudaError_t cudaHostRegister(void* address, size_t bytes, unsigned) {
+    const Lock lock(emulation::api_lock());
+    if (address == nullptr || bytes == 0) return remember(cudaErrorInvalidValue);
+    emulation::page_locked()[static_cast<std::byte*>(address)] = bytes;
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostUnregister(void* address) {
+    const Lock lock(emulation::api_lock());
+    if (emulation::page_locked().erase(static_cast<std::byte*>(address)) == 0)
+        return remember(cudaErrorInvalidValue);
+    emulation::finish_all();
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostGetDevicePointer(void** on_device, void* address, unsigned) {
+    const Lock lock(emulation::api_lock());
+    if (!emulation::is_page_locked(address)) return remember(cudaErrorInvalidValue);
+    *on_device = address;
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
     const Lock lock(emulation::api_lock());
     *available = emulation::device_memory_free();
