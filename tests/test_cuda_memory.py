@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools that do not fit a device's memory: streamed from the host, or an error that says why."""
+"""Pools that do not fit a device: streamed from the host, or an error that says why."""
 
 import numpy as np
 import pytest
