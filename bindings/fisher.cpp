@@ -2,49 +2,12 @@
 // Selection by information for Python: arrays in, a dict of arrays out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "information_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
-
-FactorKind factor_kind(const std::string& name) {
-    if (name == "softmax") return FactorKind::softmax;
-    if (name == "sigmoid") return FactorKind::sigmoid;
-    if (name == "gaussian") return FactorKind::gaussian;
-    if (name == "dense") return FactorKind::dense;
-    if (name == "block_diagonal") return FactorKind::block_diagonal;
-    if (name == "binary") return FactorKind::binary;
-    if (name == "gradient") return FactorKind::gradient;
-    throw InputError("kind: unknown factor '" + name + "'");
-}
-
-void fill(InformationProblem& problem, const std::string& kind, const OptionalArray& features,
-          const OptionalArray& probabilities, const OptionalArray& factors,
-          const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
-          int64_t chunk_rows, const std::string& instruction_set) {
-    problem.factors = make_factors(
-        factor_kind(kind), factors ? dense_view(*factors) : vectors_view(features.value()),
-        probabilities ? matrix_view(*probabilities) : MatrixView{});
-    problem.labeled = {labeled.data(), labeled.size()};
-    problem.batch_size = batch_size;
-    problem.lam = lam;
-    problem.chunk_rows = chunk_rows;
-    problem.instruction_set = instruction_set;
-}
-
-py::dict selection_dict(const InformationResult& result) {
-    py::dict seconds;
-    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
-    py::dict out;
-    out["indices"] = to_array(result.indices);
-    out["scores"] = to_array(result.scores);
-    out["objective"] = to_array(result.objective);
-    out["refreshes"] = result.refreshes;
-    out["max_drift"] = result.max_drift;
-    out["seconds"] = seconds;
-    return out;
-}
 
 py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const OptionalArray& probabilities, const OptionalArray& factors,
@@ -53,8 +16,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       bool use_pool_fisher, int threads, int64_t chunk_rows,
                       const py::object& progress, const std::string& instruction_set) {
     TraceProblem problem;
-    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
-         instruction_set);
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows);
+    problem.instruction_set = instruction_set;
     problem.forward_count = forward_count;
     problem.shrink = shrink;
     problem.scale = scale;
@@ -73,16 +36,20 @@ py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         const OptionalArray& probabilities, const OptionalArray& factors,
                         const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
                         int threads, int64_t chunk_rows, const py::object& progress,
-                        const std::string& instruction_set) {
-    InformationProblem problem;
-    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
-         instruction_set);
+                        const std::string& instruction_set, const std::string& form) {
+    LogDetProblem problem;
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows);
+    problem.instruction_set = instruction_set;
+    problem.form = log_det_form(form);
     const Context context = make_context(threads, progress);
-    const InformationResult result = [&] {
+    const LogDetResult result = [&] {
         py::gil_scoped_release release;
         return cpu::select_by_log_det(context, problem);
     }();
-    return selection_dict(result);
+    py::dict out = selection_dict(result);
+    out["kernel_form"] = result.kernel_form;
+    out["entries"] = result.entries;
+    return out;
 }
 
 }  // namespace
@@ -100,7 +67,9 @@ void bind_fisher(py::module_& m) {
           py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("lam"), py::arg("threads"), py::arg("chunk_rows") = 0,
           py::arg("progress") = py::none(), py::arg("instruction_set") = "auto",
-          "Greedy selection by log det M; see fisher_select.max_det.");
+          py::arg("form") = "auto",
+          "Greedy selection by log det M; see fisher_select.max_det. Rank-one factors may be\n"
+          "held to one form, \"kernel\" or \"matrix\"; \"auto\" takes the cheaper one.");
 }
 
 }  // namespace fisher_select::bindings

@@ -9,6 +9,23 @@
 
 namespace fisher_select {
 
+const char* Factors::matrix_remedy(Criterion criterion) const {
+    switch (kind) {
+        case FactorKind::dense: return "give factors of fewer parameters";
+        case FactorKind::gaussian:
+        case FactorKind::binary: return "lower the feature width";
+        case FactorKind::sigmoid:
+        case FactorKind::block_diagonal:
+        case FactorKind::gradient: return "lower the feature width or the number of classes";
+        case FactorKind::softmax: break;
+    }
+    return criterion == Criterion::log_det
+               ? "lower the feature width or the number of classes, or choose "
+                 "gradient='rank_one'"
+               : "lower the feature width or the number of classes, or choose "
+                 "fisher='block_diagonal' or 'binary'";
+}
+
 double Factors::blind_trace(double lam) const {
     return kind == FactorKind::softmax ? static_cast<double>(length()) / lam : 0.0;
 }

@@ -65,6 +65,9 @@ struct Factors {
     /// Whether two samples are the same to the last bit, so that one stands for both.
     FS_HOST_DEVICE bool same(int64_t i, int64_t j) const;
 
+    /// Which options lower the memory of a matrix of all parameters: words for an error.
+    const char* matrix_remedy(Criterion criterion) const;
+
     /// What tr(M^-1 F) has beyond the rotated classes when F = I: the blind block is lam I.
     double blind_trace(double lam) const;
     /// Likewise what log det M has beyond them.

@@ -36,6 +36,18 @@ struct TraceProblem : InformationProblem {
     bool use_pool_fisher = true;
 };
 
+/// How log det M is kept: by M itself, or, for Link::vector alone, by the kernel of the
+/// samples.
+enum class LogDetForm { automatic, kernel, matrix };
+
+/// Batch selection by log det M (D-optimal design):
+///
+///     M_0 = lam I + sum over the labelled of V V^T
+///     batch_size times: add the i with the largest log det(I + G_i)
+struct LogDetProblem : InformationProblem {
+    LogDetForm form = LogDetForm::automatic;
+};
+
 struct InformationResult {
     std::vector<int64_t> indices;          // kept, in the order picked
     std::vector<double> scores;            // gain of each when it was picked
@@ -44,6 +56,11 @@ struct InformationResult {
     int64_t refreshes = 0;
     double max_drift = 0.0;  // largest relative error of a screened score that was checked
     std::vector<std::pair<std::string, double>> seconds;  // by stage
+};
+
+struct LogDetResult : InformationResult {
+    bool kernel_form = false;
+    int64_t entries = 0;  // of the kernel form's factor, computed while picking
 };
 
 /// What k-centre greedy and BADGE take. Points are the features, or, with probabilities, the
@@ -60,9 +77,10 @@ struct DistanceProblem {
 };
 
 struct DistanceResult {
-    std::vector<int64_t> indices;  // in the order picked
-    std::vector<double> scores;    // distance to the nearest centre when picked
-    int64_t full_distances = 0;    // computed from whole rows, of n centers there are
+    std::vector<int64_t> indices;    // in the order picked
+    std::vector<double> scores;      // distance to the nearest centre when picked
+    int64_t full_distances = 0;      // computed from whole rows, of n centers there are
+    int64_t screened_distances = 0;  // bounded by products of matrices first
     int64_t centers = 0;
     std::vector<std::pair<std::string, double>> seconds;  // by stage
 };
@@ -112,21 +130,32 @@ namespace cpu {
 /// NumericalError where M is not positive definite or rounding cannot be cured.
 InformationResult select_by_trace(const Context& context, const TraceProblem& problem);
 
-/// Batch selection by log det M (D-optimal design): M_0 = lam I + sum over the labelled of
-/// V V^T, then batch_size times the i with the largest log det(I + G_i). Half the GEMM and half
-/// the state of the trace, and no F. Numerics and errors likewise.
-InformationResult select_by_log_det(const Context& context, const InformationProblem& problem);
+/// In the matrix form half the GEMM and half the state of the trace, and no F; numerics and
+/// errors likewise. Rank-one factors (Link::vector) have a kernel form without any D x D matrix
+/// (pivoted_cholesky.h), all float64. Cost: n m (d + c + m / 2) multiplications for the
+/// labelled rows, then d + c + m + B for each row and pick that a bound cannot rule out.
+/// Memory beyond the inputs: n (m + B) + m^2 doubles. NumericalError where a pick's gain is
+/// lost in rounding. The form with fewer multiplications is taken, every row and pick counted,
+/// unless it would hold more than 1 GiB and the other one less. Same picks.
+LogDetResult select_by_log_det(const Context& context, const LogDetProblem& problem);
 
 /// Farthest-first: batch_size times the row farthest from its nearest centre, a pick or a
 /// labelled row. Cost: one reading of the arrays, 30 n d flops, then for the rows whose last
 /// known distance reaches the radius alone: some 20 cycles for 16 centres missed, and 3 d flops
-/// for each that their summaries cannot rule out. Memory beyond the inputs: some 100 bytes a
-/// row (180 for gradients). Numerics: distances in float64 from differences; picks do not
-/// depend on the summaries. NumericalError where squared distances overflow.
+/// for each that their summaries cannot rule out. Where 256 rows or more are labelled and the
+/// summaries of a sample rule out less than 7 of 8 of them, float32 products do that instead:
+/// 2 n m (d + C) flops at the most, far less where few rows are picked, and a reading of the
+/// rows for each 32 MB of labelled ones.
+/// Memory beyond the inputs: some 100 bytes a row (180 for gradients); for the products 32 MB
+/// or 256 labelled rows, and 256 (d + C + 512) floats a thread. Arrays whose rows are not
+/// contiguous (Fortran order) are copied, whole, also where they are memory-mapped.
+/// Numerics: distances in float64 from differences; picks and scores depend on neither the
+/// summaries nor the products. NumericalError where squared distances overflow.
 DistanceResult k_center(const Context& context, const DistanceProblem& problem);
 
 /// BADGE: the largest gradient first, then D^2 sampling (k-means++) among the unlabelled; rows
-/// at a centre only when no others are left, lowest first. Cost, memory and numerics likewise.
+/// at a centre only when no others are left, lowest first. Labelled rows are no centres. Cost,
+/// memory and numerics likewise.
 DistanceResult badge(const Context& context, const DistanceProblem& problem);
 
 /// The kept parameters, sorted. InputError naming the first entry that is negative or no
@@ -163,8 +192,9 @@ class Device;
 
 InformationResult select_by_trace(const Device& device, const Context& context,
                                   const TraceProblem& problem);
-InformationResult select_by_log_det(const Device& device, const Context& context,
-                                    const InformationProblem& problem);
+/// In matrix form.
+LogDetResult select_by_log_det(const Device& device, const Context& context,
+                               const LogDetProblem& problem);
 DistanceResult k_center(const Device& device, const Context& context,
                         const DistanceProblem& problem);
 DistanceResult badge(const Device& device, const Context& context,

@@ -326,7 +326,7 @@ def test_memory_error_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("fisher_select.reference.fisher.last_layer", full)
+    monkeypatch.setattr("fisher_select.reference.factors.last_layer", full)
     with pytest.raises(MemoryError, match=r"dense .* 20 rows \(.* 9 TiB\); use backend='cpu'"):
         fs.bait(X, P, batch_size=4, backend="reference")
 

@@ -14,13 +14,11 @@
 #include "buffer.h"
 #include "context.h"
 #include "factors.h"
+#include "information_options.h"
 #include "linear_algebra.h"
 #include "pool_kernels.h"
 
 namespace fisher_select::cpu {
-
-/// What F is, if there is one: log det M needs neither F nor P.
-enum class PoolFisher { mean, identity, none };
 
 class Information {
 public:
@@ -57,6 +55,8 @@ public:
     const SquareMatrix& P(int group) const { return p_[static_cast<size_t>(group)]; }
 
 private:
+    SquareMatrix square_matrix() const;
+    std::vector<SquareMatrix> square_matrices() const;
     void accumulate(const RowList& rows, double coefficient, std::vector<SquareMatrix>& target);
     void read_stored(const std::vector<SquareMatrix>& stored, const double* x, int count,
                      double* out) const;

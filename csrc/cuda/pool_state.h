@@ -11,17 +11,12 @@
 #include "device.h"
 #include "factors.h"
 #include "information.h"
+#include "information_options.h"
 #include "memory.h"
+#include "pool_kernels.h"
 #include "pool_rows.h"
 
 namespace fisher_select::cuda {
-
-struct PoolOptions {
-    Criterion criterion = Criterion::trace;
-    double scale = 1.0;      // of every factor
-    double sign = 1.0;       // 1 scores additions to M, -1 removals
-    int64_t chunk_rows = 0;  // 0: by the size of the workspace
-};
 
 template <class T>
 class PoolState {
@@ -48,10 +43,12 @@ public:
     void largest_trace(const char* taken, double* error_scale) const;
 
 private:
-    void raw_products_by_class(const SquareMatrix& matrix, const RowChunk<T>& x, int64_t size);
-    void raw_products_by_slot(const SquareMatrix& matrix, int64_t begin, int64_t size);
-    void reset_chunk(const Information& information, int64_t begin, int64_t size);
-    void score_chunk(int64_t begin, int64_t size);
+    PoolChunk<T> chunk(int64_t begin, int64_t size) const;
+    void raw_products_by_class(const Information& information, bool of_p, int64_t begin,
+                               int64_t size);
+    void raw_products_by_slot(const Information& information, bool of_p, int64_t begin,
+                              int64_t size);
+    void multiply_block(const double* block, int64_t ld, const RowChunk<T>& x, int64_t size);
 
     const Device& device_;
     const Factors& factors_;

@@ -57,7 +57,9 @@ int thread_count = 0, current = -1;
 const Launch* running = nullptr;
 
 std::string triple(unsigned x, unsigned y, unsigned z) {
-    return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
+    char text[48];
+    std::snprintf(text, sizeof text, "(%u, %u, %u)", x, y, z);
+    return text;
 }
 
 // ------------------------------------------------------------------ inside a thread
