@@ -148,10 +148,6 @@ def test_unknown_words_list_the_known_ones(name: str, known: str) -> None:
     refused(ValueError, f"^{name} must be one of {known}, got None$", **{name: None})
 
 
-def test_cuda_is_not_built_yet() -> None:
-    refused(ValueError, "^backend 'cuda' is not available: ", backend="cuda")
-
-
 def test_rank_is_not_available() -> None:
     refused(
         ValueError,

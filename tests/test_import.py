@@ -21,7 +21,8 @@ PACKAGE = Path(fs.__file__).parent
 LAYERS = (
     {"errors", "options", "progress", "selection", "conversion", "arrays", "ranking", "extras"},
     {"factors"},
-    {"reference", "_core"},
+    {"reference", "_core", "_cuda"},
+    {"cuda_module"},
     {"backends"},
     {
         "select",
@@ -113,7 +114,7 @@ def test_explain_tells_why_it_is_missing() -> None:
     assert set(explained) == set(backends.NAMES) - {"auto"}
     assert explained["cpu"].startswith("not available: import of fisher_select._core")
     assert explained["reference"] == "available"
-    assert explained["cuda"].startswith("not available: ")
+    assert explained["cuda"].startswith(("available (", "not available: "))
 
 
 def test_auto_is_cpu(cpu: str) -> None:
