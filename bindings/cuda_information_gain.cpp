@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Information gain on a device for Python: arrays in, scores out. No arithmetic here.
+// Information gain on a CUDA device for Python: arrays in, scores out. No arithmetic here.
 #include "callbacks.h"
-#include "device_copy.h"
+#include "device_arrays.h"
 #include "ops.h"
 #include "rooms.h"
 
@@ -9,22 +9,20 @@ namespace fisher_select::bindings {
 namespace {
 
 py::array_t<double> information_gain(
-    const py::array& features, const OptionalArray& probabilities,
-    const py::array& eval_features, const py::array& weight,
+    const py::object& features, const py::object& probabilities,
+    const py::object& eval_features, const py::object& weight,
     const std::optional<py::array_t<double, py::array::c_style>>& bias,
     const py::array_t<double, py::array::c_style>& class_weights, bool by_probability,
     bool normalize, double learning_rate, int threads, int64_t chunk_rows,
     const py::object& progress, int device_index, uintptr_t stream) {
-    const cuda::Device device(device_index, as_stream(stream));
-    const DeviceCopy pool(device, features), evaluation(device, eval_features),
-        layer(device, weight);
-    std::optional<DeviceCopy> given;
-    if (probabilities) given.emplace(device, *probabilities);
+    const cuda::Device device(device_index, stream_at(stream));
+    const DeviceArray x(device, features), e(device, eval_features), w(device, weight);
+    const auto p = optional_array(device, probabilities);
     GainProblem problem;
-    problem.features = pool.vectors();
-    if (given) problem.probabilities = given->matrix();
-    problem.eval_features = evaluation.vectors();
-    problem.weight = layer.matrix();
+    problem.features = vectors_view(x);
+    if (p) problem.probabilities = matrix_view(*p);
+    problem.eval_features = vectors_view(e);
+    problem.weight = matrix_view(w);
     problem.bias = bias ? bias->data() : nullptr;
     problem.class_weights = class_weights.data();
     problem.by_probability = by_probability;
@@ -41,13 +39,13 @@ py::array_t<double> information_gain(
 
 }  // namespace
 
-void bind_information_gain(py::module_& m) {
+void bind_cuda_information_gain(py::module_& m) {
     m.def("information_gain", &information_gain, py::kw_only(), py::arg("features"),
           py::arg("probabilities"), py::arg("eval_features"), py::arg("weight"),
           py::arg("bias"), py::arg("class_weights"), py::arg("by_probability"),
           py::arg("normalize"), py::arg("learning_rate"), py::arg("threads"),
-          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(), py::arg("device"),
-          py::arg("stream"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(), py::arg("device") = 0,
+          py::arg("stream") = 0,
           "Scores [n] of the pool's rows; see fisher_select.information_gain_scores.");
 }
 

@@ -52,18 +52,21 @@ __global__ void count_kernel(TopKInput<T> input, int shift, int next,
     __syncthreads();
     const unsigned long long prefix = input.thresholds[chunk.layer].prefix;
     const unsigned mask = (1u << (shift - next)) - 1;
+    // Equal digits in a row are one addition: many entries may be 0, and additions to one
+    // place wait for each other.
+    unsigned last = 0, run = 0;
     visit(input, chunk, [&](int, T value, bool inside) {
         const unsigned long long key = key_of(value);
-        const bool counted = inside && key >> shift == prefix;
+        if (!inside || key >> shift != prefix) return;
         const unsigned digit = static_cast<unsigned>(key >> next) & mask;
-        // Many entries may be equal, zeros above all: a warp of them is one addition.
-        const unsigned leaders = __shfl_sync(kAllLanes, digit, 0);
-        if (__all_sync(kAllLanes, counted && digit == leaders)) {
-            if (threadIdx.x % kWarp == 0) atomicAdd(&digits[digit], unsigned{kWarp});
-        } else if (counted) {
-            atomicAdd(&digits[digit], 1u);
+        if (digit != last && run != 0) {
+            atomicAdd(&digits[last], run);
+            run = 0;
         }
+        last = digit;
+        ++run;
     });
+    if (run != 0) atomicAdd(&digits[last], run);
     __syncthreads();
     unsigned long long* const sums = counts + int64_t{chunk.layer} * kDigits;
     for (int d = static_cast<int>(threadIdx.x); d < kDigits; d += static_cast<int>(blockDim.x))
