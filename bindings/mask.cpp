@@ -2,27 +2,17 @@
 // The diagonal Fisher and the mask over it for Python. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "mask_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
 
-using Integers = py::array_t<int64_t, py::array::c_style>;
-
 py::array_t<int64_t> top_k_mask(const py::array& diagonal, const Integers& always,
                                 const Integers& layer_sizes, const Integers& quotas,
                                 int threads) {
-    internal_check(diagonal.ndim() == 1, "a diagonal has one axis");
-    internal_check(always.ndim() == 2 && always.shape(1) == 2, "ranges are pairs");
-    MaskProblem problem;
-    problem.diagonal = {diagonal.data(), dtype_of(diagonal), diagonal.shape(0),
-                        stride(diagonal, 0)};
-    for (py::ssize_t i = 0; i < always.shape(0); ++i)
-        problem.always.push_back({always.at(i, 0), always.at(i, 1)});
-    problem.layer_sizes.assign(layer_sizes.data(), layer_sizes.data() + layer_sizes.size());
-    problem.quotas.assign(quotas.data(), quotas.data() + quotas.size());
-
+    const MaskProblem problem = mask_problem(diagonal, always, layer_sizes, quotas);
     const Context context = make_context(threads, py::none());
     const std::vector<int64_t> kept = [&] {
         py::gil_scoped_release release;
@@ -31,12 +21,10 @@ py::array_t<int64_t> top_k_mask(const py::array& diagonal, const Integers& alway
     return to_array(kept);
 }
 
-void accumulate_squares(py::array total, const py::array& gradients,
-                        const py::array_t<double, py::array::c_style>& weights, int threads) {
+void accumulate_squares(py::array total, const py::array& gradients, const Weights& weights,
+                        int threads) {
     const MatrixView view = matrix_view(gradients);
-    internal_check(total.ndim() == 1 && total.shape(0) == view.cols, "one total a parameter");
-    internal_check(view.cols == 0 || stride(total, 0) == 1, "totals are contiguous");
-    internal_check(weights.size() == view.rows, "one weight a row");
+    check_sum(total, view, weights);
     const DType dtype = dtype_of(total);
     void* sums = total.mutable_data();  // throws where read-only
 

@@ -13,12 +13,17 @@ set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/exact.cu
     csrc/cuda/fisher.cu
     csrc/cuda/information.cu
+    csrc/cuda/information_gain.cu
+    csrc/cuda/information_gain_kernels.cu
+    csrc/cuda/information_gain_rows.cu
     csrc/cuda/information_picker.cu
     csrc/cuda/leaders.cu
     csrc/cuda/linear_algebra.cu
+    csrc/cuda/mask.cu
     csrc/cuda/pool_kernels.cu
     csrc/cuda/pool_rows.cu
-    csrc/cuda/pool_state.cu)
+    csrc/cuda/pool_state.cu
+    csrc/cuda/top_k.cu)
 
 # Without nvcc's word the oldest and the newest architecture that are common, and PTX for what
 # comes after.
@@ -101,6 +106,8 @@ function(add_cuda_module)
         csrc/factors.cpp
         bindings/callbacks.cpp
         bindings/cuda_fisher.cpp
+        bindings/cuda_information_gain.cpp
+        bindings/cuda_mask.cpp
         bindings/cuda_module.cpp
         bindings/errors.cpp)
     target_include_directories(_cuda PRIVATE csrc)

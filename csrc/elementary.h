@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "portable.h"
 
@@ -34,10 +35,22 @@ FS_HOST_DEVICE To reinterpret_bits(From from) {
     return to;
 }
 
+/// c_0 + x c_1 + x^2 c_2 + ..., innermost bracket first. The coefficients are arguments, for
+/// device code cannot read a constant array of the host.
+template <class V, class Scalar>
+FS_HOST_DEVICE V horner(V x, Scalar next, Scalar last) {
+    return x * last + next;
+}
+template <class V, class Scalar, class... More>
+FS_HOST_DEVICE V horner(V x, Scalar first, Scalar second, More... more) {
+    return horner(x, second, more...) * x + first;
+}
+
 template <class Scalar>
 struct ElementaryConstants;
 template <>
 struct ElementaryConstants<double> {
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
     static constexpr int mantissa_bits = 52;
     static constexpr double inverse_ln2 = 1.4426950408889634;
     // ln 2 in two parts: the first has so few bits that its multiples up to 2^10 are exact.
@@ -46,19 +59,27 @@ struct ElementaryConstants<double> {
     static constexpr double lowest = -708.0;   // exp stays a normal number
     static constexpr uint64_t one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd;
     static constexpr uint64_t fraction = 0x000fffffffffffff;
-    static constexpr int exp_terms = 10, log_terms = 7;
-    static constexpr double exp[exp_terms] = {
-        0.50000000000000010487,   0.16666666666666667473,   0.041666666666623244033,
-        0.0083333333333299938634, 0.0013888888917654015311, 0.00019841269863392213356,
-        2.4801520613566226212e-5, 2.7557267935231927139e-6, 2.7620412194498852394e-7,
-        2.5100634461878496993e-8};
-    static constexpr double log[log_terms] = {0.66666666666666697077, 0.3999999999989889036,
-                                              0.28571428626253907338, 0.22222211089368124648,
-                                              0.18182892433364563543, 0.15331611694570086597,
-                                              0.1461780749280384681};
+
+    /// (e^y - 1 - y) / y^2.
+    template <class V>
+    FS_HOST_DEVICE static V exp_tail(V y) {
+        return horner(y, 0.50000000000000010487, 0.16666666666666667473,
+                      0.041666666666623244033, 0.0083333333333299938634,
+                      0.0013888888917654015311, 0.00019841269863392213356,
+                      2.4801520613566226212e-5, 2.7557267935231927139e-6,
+                      2.7620412194498852394e-7, 2.5100634461878496993e-8);
+    }
+    /// (2 artanh(s) - 2 s) / s^3 of z = s^2.
+    template <class V>
+    FS_HOST_DEVICE static V log_tail(V z) {
+        return horner(z, 0.66666666666666697077, 0.3999999999989889036, 0.28571428626253907338,
+                      0.22222211089368124648, 0.18182892433364563543, 0.15331611694570086597,
+                      0.1461780749280384681);
+    }
 };
 template <>
 struct ElementaryConstants<float> {
+    static constexpr float infinity = std::numeric_limits<float>::infinity();
     static constexpr int mantissa_bits = 23;
     static constexpr float inverse_ln2 = 1.44269504F;
     static constexpr float ln2_high = 0x1.62ep-1F, ln2_low = 3.194618329871446e-05F;
@@ -66,20 +87,23 @@ struct ElementaryConstants<float> {
     static constexpr float lowest = -86.0F;
     static constexpr uint32_t one = 0x3f800000, root_half = 0x3f3504f3;
     static constexpr uint32_t fraction = 0x007fffff;
-    static constexpr int exp_terms = 5, log_terms = 4;
-    static constexpr float exp[exp_terms] = {0.5F, 0.16666576F, 0.041666553F, 0.0083633331F,
-                                             0.0013926376F};
-    static constexpr float log[log_terms] = {0.66666666554041898F, 0.40000122211903747F,
-                                             0.28550778622640639F, 0.23331614758667431F};
+
+    template <class V>
+    FS_HOST_DEVICE static V exp_tail(V y) {
+        return horner(y, 0.5F, 0.16666576F, 0.041666553F, 0.0083633331F, 0.0013926376F);
+    }
+    template <class V>
+    FS_HOST_DEVICE static V log_tail(V z) {
+        return horner(z, 0.66666666554041898F, 0.40000122211903747F, 0.28550778622640639F,
+                      0.23331614758667431F);
+    }
 };
 
 /// e^y - 1 for |y| <= 0.3475, which holds ln(2) / 2; small results keep all their digits.
 template <class V>
 FS_HOST_DEVICE V expm1_small(V y) {
     using K = ElementaryConstants<typename Elements<V>::Scalar>;
-    V q = y * K::exp[K::exp_terms - 1] + K::exp[K::exp_terms - 2];
-    for (int i = K::exp_terms - 3; i >= 0; --i) q = q * y + K::exp[i];
-    return y * y * q + y;
+    return y * y * K::exp_tail(y) + y;
 }
 
 /// e^x for x <= 0; 0 below `lowest`, where the result is no longer far from underflow.
@@ -108,9 +132,7 @@ FS_HOST_DEVICE V log_positive(V x) {
                 static_cast<typename Elements<V>::Scalar>(K::one >> K::mantissa_bits);
     // log(1 + f) = 2 artanh(s) = f - s (f - s^2 polynomial(s^2)).
     const V s = f / (2 + f), z = s * s;
-    V p = z * K::log[K::log_terms - 1] + K::log[K::log_terms - 2];
-    for (int i = K::log_terms - 3; i >= 0; --i) p = p * z + K::log[i];
-    return k * K::ln2_high + (f - (s * (f - z * p) - k * K::ln2_low));
+    return k * K::ln2_high + (f - (s * (f - z * K::log_tail(z)) - k * K::ln2_low));
 }
 
 }  // namespace fisher_select

@@ -13,6 +13,13 @@
 #    define FS_HOST_DEVICE inline __attribute__((always_inline))
 #endif
 
+// Before a loop over arrays that have to stay in a device's registers.
+#if defined(__CUDA_ARCH__)
+#    define FS_UNROLL _Pragma("unroll")
+#else
+#    define FS_UNROLL
+#endif
+
 namespace fisher_select {
 
 /// std::isfinite is a host function to nvcc.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interruption import assert_ctrl_c_stops
 from problems import softmax_rows
@@ -37,6 +37,12 @@ fs.information_gain(
     X, eval_features=X, weight=W, learning_rate=1.0, kind="eig", batch_size=1, threads=2
 )
 """
+
+
+# Function-scoped fixtures are names of backends here: nothing to reset between examples.
+few = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def case(
@@ -172,7 +178,33 @@ def test_one_pair_against_extended_precision(
         assert abs(scores[0] - float(before - expected[c])) <= tolerance, cpu
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("classes", [129, 300, 1030])
+@pytest.mark.parametrize("learning_rate", [1e-3, 3.0])
+def test_many_classes(learning_rate: float, classes: int, engine: str) -> None:
+    """A device spreads them over its threads in ways that depend on their number."""
+    call = case(5, 9, 3, classes, learning_rate=learning_rate) | {"kind": "aeig"}
+    scores = fs.information_gain_scores(**call, backend=engine)
+    np.testing.assert_allclose(scores, specification(call), rtol=0, atol=1e-14)
+    single = call | {name: call[name].astype(np.float32) for name in ("X", "eval_features")}
+    scores = fs.information_gain_scores(**single, backend=engine)
+    np.testing.assert_allclose(scores, specification(single), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 3.0])
+def test_many_samples(learning_rate: float, engine: str) -> None:
+    """More than any engine takes at once, of the pool and of the evaluation set."""
+    few = case(70, 50, 2, 2, learning_rate=learning_rate)
+    many = few | {
+        "X": np.tile(few["X"], (60, 1)),
+        "eval_features": np.tile(few["eval_features"], (42, 1)),
+        "eval_labels": np.tile(few["eval_labels"], 42),
+    }
+    scores = fs.information_gain_scores(**many, backend=engine).reshape(60, 70)
+    assert np.all(scores == scores[0])
+    np.testing.assert_allclose(scores[0], specification(few), rtol=0, atol=1e-14)
+
+
+@few
 @given(
     n=st.integers(1, 70),
     m=st.integers(1, 300),
@@ -183,12 +215,17 @@ def test_one_pair_against_extended_precision(
     seed=st.integers(0, 2**32 - 1),
 )
 def test_any_problem(
-    n: int, m: int, d: int, classes: int, log_rate: float, log_spread: float, seed: int
+    engine: str,
+    n: int,
+    m: int,
+    d: int,
+    classes: int,
+    log_rate: float,
+    log_spread: float,
+    seed: int,
 ) -> None:
-    if fs.backends.explain()["cpu"] != "available":
-        pytest.skip("the cpu backend is not available")
     call = case(n, m, d, classes, spread=10**log_spread, learning_rate=10**log_rate, seed=seed)
-    scores = fs.information_gain_scores(**call)
+    scores = fs.information_gain_scores(**call, backend=engine)
     np.testing.assert_allclose(
         scores, specification(call), rtol=0, atol=1e-14 * (1 + 10**log_rate)
     )

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fisher_select as fs
 
 GOLDEN = Path(__file__).resolve().parents[1].parent / "shared/golden/fisher_mask_top_k.npz"
 MANY = 200_001  # several of the core's chunks and blocks, and a piece of one
+
+
+# Function-scoped fixtures are names of backends here: nothing to reset between examples.
+few = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def sorted_mask(diagonal: Any, k: int, always: Any = ()) -> list[int]:
@@ -90,18 +96,17 @@ def test_large(kind: str, dtype: type, engine: str) -> None:
         np.testing.assert_array_equal(mask, np.sort(order[:k]))
 
 
-@settings(max_examples=60, deadline=None)
+@few
 @given(
     values=st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=60), data=st.data()
 )
-def test_any_numbers(values: list[float], data: st.DataObject) -> None:
+def test_any_numbers(backend: str, values: list[float], data: st.DataObject) -> None:
     always = data.draw(st.lists(st.integers(0, len(values) - 1), unique=True))
     k = data.draw(st.integers(max(len(always), 1), len(values)))
     expected = sorted_mask(np.float32(values), k, always)
     for dtype in (np.float32, np.float64):
-        for backend in ("cpu", "reference"):
-            mask = fs.top_k_mask(np.array(values, dtype), k, always, backend=backend)
-            assert mask.tolist() == expected
+        mask = fs.top_k_mask(np.array(values, dtype), k, always, backend=backend)
+        assert mask.tolist() == expected
 
 
 def test_a_misleading_sample_is_noticed(engine: str) -> None:
@@ -196,9 +201,9 @@ def test_always_is_shared_out_first(backend: str) -> None:
     assert across.tolist() == [*range(100)]
 
 
-@settings(max_examples=60, deadline=None)
+@few
 @given(data=st.data())
-def test_backends_agree_on_layers(data: st.DataObject) -> None:
+def test_any_layers(engine: str, data: st.DataObject) -> None:
     layers = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=6))
     n = sum(layers)
     diagonal = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), float)
@@ -207,7 +212,7 @@ def test_backends_agree_on_layers(data: st.DataObject) -> None:
     call: dict[str, Any] = {"scope": "per_layer", "layers": layers}
     masks = [
         fs.top_k_mask(diagonal, k, always, **call, backend=name).tolist()
-        for name in ("cpu", "reference")
+        for name in (engine, "reference")
     ]
     assert masks[0] == masks[1]
     assert len(masks[0]) == k
@@ -220,6 +225,19 @@ def test_backends_agree_on_layers(data: st.DataObject) -> None:
     kept = np.histogram(masks[0], np.concatenate([[0], ends - 0.5]))[0]
     took = kept - (np.array(layers) - free)
     assert np.all(np.abs(took - share) < 1)
+
+
+def test_large_layers(engine: str) -> None:
+    """Quotas of 0, of all, and of a part; ranges over the ends of layers; many ties."""
+    rng = np.random.default_rng(0)
+    layers = [3, 50_000, 17, 1, 20_000, 40_000]
+    diagonal = rng.integers(0, 40, sum(layers)).astype(np.float32)
+    for always in (range(0), range(49_990, 50_030), rng.choice(110_021, 300, replace=False)):
+        for k in (5_000, 60_000, 110_000):
+            call = {"scope": "per_layer", "layers": layers}
+            mask = fs.top_k_mask(diagonal, k, always, **call, backend=engine)
+            expected = fs.top_k_mask(diagonal, k, always, **call, backend="reference")
+            np.testing.assert_array_equal(mask, expected)
 
 
 # ------------------------------------------------------------------------------ bad input

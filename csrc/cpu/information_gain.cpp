@@ -9,8 +9,8 @@
 
 #include "buffer.h"
 #include "dispatch.h"
-#include "error.h"
 #include "information_gain_kernels.h"
+#include "input_errors.h"
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
@@ -195,10 +195,7 @@ private:
                 total += w[k];
             }
             if (!problem_.normalize) continue;
-            if (total <= 0.0)
-                throw InputError("normalize: row " + std::to_string(row + i) +
-                                 " gives no probability to any class of eval_labels, so its "
-                                 "weights add up to 0");
+            if (total <= 0.0) throw weightless_row(row + i);
             for (int k = 0; k < classes_; ++k) w[k] /= total;
         }
     }

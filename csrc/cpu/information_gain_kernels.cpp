@@ -52,10 +52,6 @@ struct VectorOf<double> {
     using type = Doubles;
 };
 
-/// Pairs between two logarithms: their factors 1 + rho, multiplied, stay within a float's
-/// digits.
-constexpr int64_t kGroup = 8;
-
 template <class V, class T>
 V load(const T* from) {
     V v;
@@ -103,8 +99,9 @@ void add_changes(const GainTile<T>& tile) {
     const auto fits = [](V t) { return (t <= kLimit) & (t >= -kLimit); };  // false for NaN
     for (int64_t row = 0; row < kGainRows; row += kWidth) {
         for (int k = 0; k < C; ++k) p[k] = load<V>(tile.p + k * kGainRows + row);
-        for (int64_t start = 0; start < tile.count; start += kGroup) {
-            const int64_t end = start + kGroup < tile.count ? start + kGroup : tile.count;
+        for (int64_t start = 0; start < tile.count; start += kPairsALogarithm) {
+            const int64_t next = start + kPairsALogarithm;
+            const int64_t end = next < tile.count ? next : tile.count;
             for (int c = 0; c < C; ++c) product[c] = quotient[c] = late[c] = V{};
             auto small = V{} == V{};
             const auto multiply = [&](int c, V rho, V moment) {
@@ -115,12 +112,12 @@ void add_changes(const GainTile<T>& tile) {
                 small &= fits(t);
                 // A step of 0 changes nothing: those lanes are done below.
                 small_step<kClasses>(C, fits(t) ? t : V{}, tile.s + j * C, tile.q + j * C, p, e,
-                                     u, multiply);
+                                     u, NoTeam{}, multiply);
             }
             for (int64_t j = start; j < end && !all_of(small); ++j) {
                 const V t = step(j, row);
                 const auto add = [&](int c, V H) { late[c] += fits(t) ? V{} : H - tile.h[j]; };
-                large_step<kClasses>(C, t, tile.s + j * C, p, e, u, add);
+                large_step<kClasses>(C, t, tile.s + j * C, p, e, u, NoTeam{}, add);
             }
             for (int c = 0; c < C; ++c)
                 add_lanes(entropy_change(product[c], quotient[c]) + late[c],

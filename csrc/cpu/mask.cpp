@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "error.h"
+#include "input_errors.h"
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
@@ -38,12 +38,7 @@ Chunks free_chunks(Range layer, const std::vector<Range>& always, size_t& next) 
 [[noreturn]] void report_first_bad(const ValuesView& view) {
     for (int64_t i = 0; i < view.count; ++i) {
         const double value = value_at(view.data, view.dtype, i * view.stride);
-        if (std::isfinite(value) && value >= 0.0) continue;
-        std::array<char, 32> shown;
-        std::snprintf(shown.data(), shown.size(), "%.6g", value);
-        throw InputError(std::string("diagonal must be ") +
-                         (std::isfinite(value) ? "at least 0" : "finite") + ": entry " +
-                         std::to_string(i) + " is " + shown.data());
+        if (!(std::isfinite(value) && value >= 0.0)) throw bad_diagonal(i, value);
     }
     throw std::logic_error("fisher_select bug, please report: a bad entry was not found again");
 }

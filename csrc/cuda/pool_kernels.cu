@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "launch.h"
+#include "local.h"
 #include "rank_dispatch.h"
 #include "reduce.h"
 
@@ -12,20 +13,6 @@ namespace fisher_select::cuda {
 namespace {
 
 constexpr int kCandidates = 128;  // of a block: registers are what there is least of
-
-/// `entries` values of one candidate: registers where the rank is compiled in, else workspace.
-template <class T, int kEntries>
-struct Local {
-    __device__ Local(T*, int64_t) {}
-    __device__ T* begin() { return values; }
-    T values[kEntries];
-};
-template <class T>
-struct Local<T, 0> {
-    __device__ Local(T* work, int64_t stride) : values{work, stride} {}
-    __device__ Strided<T> begin() { return values; }
-    Strided<T> values;
-};
 
 template <int R, Criterion kCriterion, class T, class Work>
 __device__ T score_group(int rank, T sign, Strided<T> G, Strided<T> H, Work work) {
