@@ -52,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_scaling": bait_scaling.scaling,
     "k_center": k_center_floor.embedding,
     "k_center_isotropic": k_center_floor.isotropic,
+    "k_center_labeled": k_center_floor.many_labeled,
     "badge": badge_rival.badge,
     "information_gain": information_gain_rival.against_printed,
     "information_gain_scaling": information_gain_rival.scaling,

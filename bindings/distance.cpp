@@ -37,6 +37,7 @@ py::dict run(Operation operation, const DistanceProblem& problem, int threads,
     out["indices"] = to_array(result.indices);
     out["scores"] = to_array(result.scores);
     out["full_distances"] = result.full_distances;
+    out["screened_distances"] = result.screened_distances;
     out["centers"] = result.centers;
     out["seconds"] = seconds;
     return out;

@@ -60,9 +60,10 @@ struct DistanceProblem {
 };
 
 struct DistanceResult {
-    std::vector<int64_t> indices;  // in the order picked
-    std::vector<double> scores;    // distance to the nearest centre when picked
-    int64_t full_distances = 0;    // computed from whole rows, of n centers there are
+    std::vector<int64_t> indices;    // in the order picked
+    std::vector<double> scores;      // distance to the nearest centre when picked
+    int64_t full_distances = 0;      // computed from whole rows, of n centers there are
+    int64_t screened_distances = 0;  // bounded by products of matrices first
     int64_t centers = 0;
     std::vector<std::pair<std::string, double>> seconds;  // by stage
 };
@@ -120,13 +121,20 @@ InformationResult select_by_log_det(const Context& context, const InformationPro
 /// Farthest-first: batch_size times the row farthest from its nearest centre, a pick or a
 /// labelled row. Cost: one reading of the arrays, 30 n d flops, then for the rows whose last
 /// known distance reaches the radius alone: some 20 cycles for 16 centres missed, and 3 d flops
-/// for each that their summaries cannot rule out. Memory beyond the inputs: some 100 bytes a
-/// row (180 for gradients). Numerics: distances in float64 from differences; picks do not
-/// depend on the summaries. NumericalError where squared distances overflow.
+/// for each that their summaries cannot rule out. Where 256 rows or more are labelled and the
+/// summaries of a sample rule out less than 7 of 8 of them, float32 products do that instead:
+/// 2 n m (d + C) flops at the most, far less where few rows are picked, and a reading of the
+/// rows for each 32 MB of labelled ones.
+/// Memory beyond the inputs: some 100 bytes a row (180 for gradients); for the products 32 MB
+/// or 256 labelled rows, and 256 (d + C + 512) floats a thread. Arrays whose rows are not
+/// contiguous (Fortran order) are copied, whole, also where they are memory-mapped.
+/// Numerics: distances in float64 from differences; picks and scores depend on neither the
+/// summaries nor the products. NumericalError where squared distances overflow.
 DistanceResult k_center(const Context& context, const DistanceProblem& problem);
 
 /// BADGE: the largest gradient first, then D^2 sampling (k-means++) among the unlabelled; rows
-/// at a centre only when no others are left, lowest first. Cost, memory and numerics likewise.
+/// at a centre only when no others are left, lowest first. Labelled rows are no centres. Cost,
+/// memory and numerics likewise.
 DistanceResult badge(const Context& context, const DistanceProblem& problem);
 
 /// The kept parameters, sorted. InputError naming the first entry that is negative or no

@@ -71,6 +71,7 @@ class DistanceResult(TypedDict):
     indices: npt.NDArray[np.int64]  # [B]
     scores: npt.NDArray[np.float64]  # [B]
     full_distances: int
+    screened_distances: int
     centers: int
     seconds: dict[str, float]
 

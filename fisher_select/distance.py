@@ -50,7 +50,8 @@ def k_center(
     ----------
     X : array [n, d]
         Features of the whole data set, labelled rows included. NumPy, memory-mapped or torch
-        CPU, any strides; float32 and float64 are not copied.
+        CPU, any strides; float32 and float64 are not copied where rows are contiguous. Fortran
+        order costs one copy, memory-mapped arrays too.
     P : array [n, C] or None
         Softmax outputs, for embedding="gradient" alone; ignored with "features".
     labeled : int array [m], bool array [n] or None
@@ -80,8 +81,10 @@ def k_center(
     Selection
         `scores` are the radii: each pick's distance to its nearest centre when it was picked,
         never rising; infinite for the first pick where nothing was labelled.
-        `diagnostics["full_distances"]` counts the distances that were computed in full and
-        `["full_share"]` their share of all between rows and centres.
+        `diagnostics["full_distances"]` counts the distances that were computed in full,
+        `["full_share"]` their share of all between rows and centres, and
+        `["screened_distances"]` those to labelled rows that a product of matrices bounded
+        first: 0 where labelled rows are few or shorter bounds rule most of them out.
 
     Raises
     ------
@@ -254,5 +257,9 @@ def _first_row(X: FloatArray, P: FloatArray | None) -> int:
 
 def _selection(found: dict[str, Any], backend: str, n: int) -> Selection:
     full, centers = int(found.pop("full_distances")), int(found.pop("centers"))
-    diagnostics = {"full_distances": float(full), "full_share": full / (n * centers)}
+    diagnostics = {
+        "full_distances": float(full),
+        "full_share": full / (n * centers),
+        "screened_distances": float(found.pop("screened_distances")),
+    }
     return Selection(backend=backend, diagnostics=diagnostics, **found)

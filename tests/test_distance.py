@@ -181,6 +181,144 @@ def test_first_is_the_first_centre_where_nothing_is_labelled(backend: str) -> No
     np.testing.assert_array_equal(ignored.indices, picks.indices[1:])
 
 
+# ------------------------------------------------------------------- many labelled rows
+def isotropic(n: int, d: int, dtype: type = np.float64) -> npt.NDArray[Any]:
+    """Small integers, of which no direction tells more than another.
+
+    Sums of their squares are exact in any order, so scores can be compared bit for bit.
+    """
+    X = np.rint(4 * np.random.default_rng(n + d).standard_normal((n, d)))
+    return X.astype(dtype)
+
+
+def some_rows(n: int, m: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(m).permutation(n)[:m]
+
+
+def exact_greedy(X: npt.ArrayLike, labeled: npt.NDArray[np.int64], batch: int) -> Any:
+    """Farthest-first out of all distances, by a product that is exact on integers."""
+    X = np.asarray(X, np.float64)
+    norms = (X * X).sum(axis=1)
+    squares = norms[:, None] + norms - 2 * X @ X.T
+    nearest = squares[:, labeled].min(axis=1)
+    nearest[labeled] = -1.0
+    picks, scores = [], []
+    for _ in range(batch):
+        picks.append(int(nearest.argmax()))
+        scores.append(np.sqrt(nearest[picks[-1]]))
+        nearest = np.minimum(nearest, squares[picks[-1]])
+        nearest[picks[-1]] = -1.0
+    return picks, scores
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("n", "d", "m"), [(301, 29, 256), (900, 63, 257), (1500, 40, 1431), (1501, 257, 600)]
+)
+def test_many_labelled_rows_where_nothing_prunes(
+    n: int, d: int, m: int, dtype: type, cpu: str
+) -> None:
+    X, labeled = isotropic(n, d, dtype), some_rows(n, m)
+    for batch in (1, (n - m) // 3, n - m):
+        found = fs.k_center(X, labeled=labeled, batch_size=batch, backend=cpu)
+        picks, scores = exact_greedy(X, labeled, batch)
+        assert found.indices.tolist() == picks
+        np.testing.assert_array_equal(found.scores, scores)
+        assert found.diagnostics["screened_distances"] > 0
+
+
+def test_many_labelled_rows_where_summaries_tell_enough(cpu: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(-9, 9, (1000, 6)) @ rng.integers(-3, 3, (6, 40))
+    labeled = some_rows(1000, 500)
+    found = fs.k_center(X.astype(np.float64), labeled=labeled, batch_size=200, backend=cpu)
+    picks, scores = exact_greedy(X, labeled, 200)
+    assert found.indices.tolist() == picks
+    np.testing.assert_array_equal(found.scores, scores)
+    assert found.diagnostics["screened_distances"] == 0
+    few = fs.k_center(
+        isotropic(500, 40), labeled=some_rows(500, 255), batch_size=9, backend=cpu
+    )
+    assert few.diagnostics["screened_distances"] == 0
+
+
+def test_labelled_rows_in_several_panels(cpu: str) -> None:
+    """Rows so long that no more than 256 centres are packed at a time."""
+    X, labeled = isotropic(700, 20_000, np.float32), some_rows(700, 600)
+    for batch in (3, 100):
+        found = fs.k_center(X, labeled=labeled, batch_size=batch, backend=cpu)
+        picks, scores = exact_greedy(X, labeled, batch)
+        assert found.indices.tolist() == picks
+        np.testing.assert_array_equal(found.scores, scores)
+    # All but the 32 rows of the sample that the summaries alone are tried on.
+    assert found.diagnostics["screened_distances"] == (100 - 32) * 600
+
+
+def test_copies_of_many_labelled_rows_are_at_distance_zero(cpu: str) -> None:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((400, 60)).astype(np.float32) * 1e4
+    pool = np.concatenate([X, X[::-1], X[:3] + 1])  # labelled twice, and a copy of each row
+    labeled = np.concatenate([np.arange(0, 400, 2), np.arange(400, 600)])
+    found = fs.k_center(pool, labeled=labeled, batch_size=403, backend=cpu)
+    slow = fs.k_center(pool, labeled=labeled, batch_size=403, backend="reference")
+    np.testing.assert_array_equal(found.indices, slow.indices)
+    np.testing.assert_array_equal(found.scores == 0.0, slow.scores == 0.0)
+    np.testing.assert_allclose(found.scores, slow.scores, rtol=1e-12)
+    assert np.sum(found.scores == 0.0) == 300
+    assert found.diagnostics["screened_distances"] > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("C", [2, 40])
+def test_many_labelled_gradients(C: int, dtype: type, cpu: str) -> None:
+    rng = np.random.default_rng(C)
+    X, P = isotropic(800, 45).astype(dtype), softmax_rows(rng, 800, C).astype(dtype)
+    X[700:], P[700:] = X[:100], P[:100]
+    call: dict[str, Any] = {"labeled": np.arange(300), "batch_size": 500}
+    found = fs.k_center(X, P, **call, embedding="gradient", backend=cpu)
+    slow = fs.k_center(X, P, **call, embedding="gradient", backend="reference")
+    np.testing.assert_array_equal(found.indices, slow.indices)
+    np.testing.assert_allclose(found.scores, slow.scores, rtol=1e-9)
+    assert np.all(found.scores[-100:] == 0.0)
+    assert found.diagnostics["screened_distances"] > 0
+
+
+@pytest.mark.parametrize("size", [1e-140, 1e-30, 1e30, 1e140])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_many_labelled_rows_in_any_unit(size: float, offset: float, cpu: str) -> None:
+    X = isotropic(700, 50) + offset
+    X[11] *= 1e6  # so long that float32 tells the others apart by their last digits
+    call: dict[str, Any] = {"labeled": some_rows(700, 400), "batch_size": 200, "backend": cpu}
+    plain, found = fs.k_center(X, **call), fs.k_center(X * size, **call)
+    picks, _ = exact_greedy(X, call["labeled"], 200)
+    assert plain.indices.tolist() == picks
+    np.testing.assert_allclose(found.scores / size, plain.scores, rtol=1e-9)
+    assert found.diagnostics["screened_distances"] > 0
+
+
+def test_the_screen_of_labelled_rows_depends_on_neither_threads_nor_arrays(cpu: str) -> None:
+    X = np.random.default_rng(5).standard_normal((3000, 70)).astype(np.float32)
+    P = softmax_rows(np.random.default_rng(6), 3000, 5).astype(np.float32)
+    labeled = some_rows(3000, 1100)
+    call: dict[str, Any] = {"labeled": labeled, "batch_size": 150, "backend": cpu}
+    for own in ({}, {"embedding": "gradient"}):
+        one = fs.k_center(X, P, **call, **own, threads=1)
+        assert one.diagnostics["screened_distances"] > 0
+        runs = [
+            fs.k_center(X, P, **call, **own, threads=threads, chunk_rows=chunk_rows)
+            for threads, chunk_rows in [(1, 1), (2, None), (2, 7), (3, 9000)]
+        ]
+        fortran = np.asfortranarray(X), np.asfortranarray(P)
+        runs.append(fs.k_center(*fortran, **call, **own, threads=2))
+        runs.append(fs.k_center(X[:, ::-1].copy()[:, ::-1], P, **call, **own, threads=2))
+        for run in runs:
+            np.testing.assert_array_equal(run.indices, one.indices)
+            np.testing.assert_array_equal(run.scores, one.scores)
+            assert (
+                run.diagnostics["screened_distances"] == (one.diagnostics["screened_distances"])
+            )
+
+
 # ------------------------------------------------------------------------------ gradients
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("d", "C"), [(1, 2), (7, 3), (20, 14), (20, 15), (33, 40)])
@@ -257,6 +395,10 @@ def test_every_instruction_set_is_exact(instruction_set: str, cpu: str) -> None:
         fast = core.k_center(**engine, **own, first=0)
         slow = reference.k_center(**call, **own, first=0)
         np.testing.assert_array_equal(fast["indices"], slow["indices"])
+    many: dict[str, Any] = {"features": isotropic(500, 47), "labeled": some_rows(500, 300)}
+    fast = core.k_center(**(engine | many), probabilities=None, first=0)
+    assert fast["indices"].tolist() == exact_greedy(many["features"], many["labeled"], 100)[0]
+    assert fast["screened_distances"] > 0
     fast = core.badge(**engine, probabilities=P, seed=4)
     slow = reference.badge(**call, probabilities=P, seed=4)
     np.testing.assert_array_equal(fast["indices"], slow["indices"])

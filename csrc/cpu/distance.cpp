@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "labeled_distance.h"
 #include "lazy_maximum.h"
 #include "nearest_center.h"
 #include "ops.h"
@@ -79,6 +80,22 @@ public:
                           problem_.batch_size);
     }
 
+    /// Makes the labelled rows centres. Where that pays, lets the free rows meet them at once:
+    /// lowers their keys to their squared distances, and returns true.
+    bool meet_labeled(Buffer<double>& keys) {
+        std::vector<int64_t> free;
+        for (int64_t i = 0; i < problem_.labeled.count; ++i) nearest.add(problem_.labeled[i]);
+        for (int64_t i = 0; i < keys.size(); ++i)
+            if (keys[i] != kExcluded) free.push_back(i);
+        const LabeledStage stage = cpu::meet_labeled(context_, points, nearest, free,
+                                                     problem_.batch_size, problem_.chunk_rows);
+        distances(0) += stage.pairs.full;
+        result_.screened_distances = stage.pairs.screened;
+        if (stage.by_products)
+            for (int64_t row : free) keys[row] = nearest.square(row);
+        return stage.by_products;
+    }
+
     void lap(const char* stage) { watch_.lap(stage); }
 
     DistanceResult finish() {
@@ -100,8 +117,9 @@ private:
 
 DistanceResult k_center(const Context& context, const DistanceProblem& problem) {
     Picks picks(context, problem);
-    LazyMaximum squares(context, keys_of_free_rows(problem, kInfinity));
-    for (int64_t i = 0; i < problem.labeled.count; ++i) picks.nearest.add(problem.labeled[i]);
+    Buffer<double> keys = keys_of_free_rows(problem, kInfinity);
+    const bool met = picks.meet_labeled(keys);
+    LazyMaximum squares(context, std::move(keys));
 
     const auto evaluate = [&](int64_t row, double enough, int thread) {
         picks.distances(thread) += picks.nearest.refresh(
@@ -113,7 +131,7 @@ DistanceResult k_center(const Context& context, const DistanceProblem& problem) 
         squares.remove(problem.first);
         picks.pick(problem.first, kInfinity);  // the distance to the nearest of no centres
     }
-    if (!picks.complete()) squares.sweep(evaluate, fresh);
+    if (!met && !picks.complete()) squares.sweep(evaluate, fresh);
     picks.lap("centers");
     while (!picks.complete()) {
         const int64_t row = squares.find(evaluate, fresh, picks.heavy());

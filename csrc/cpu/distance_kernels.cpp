@@ -76,6 +76,30 @@ int64_t scan_gradients(const float* row, const float* centers, int64_t block, in
     return end;
 }
 
+float smallest_sum(const float* a, const float* b, int64_t blocks) {
+    const Floats *left = reinterpret_cast<const Floats*>(a),
+                 *right = reinterpret_cast<const Floats*>(b);
+    Floats least = left[0] + right[0];
+    for (int64_t block = 1; block < blocks; ++block) {
+        const Floats sum = left[block] + right[block];
+        least = sum < least ? sum : least;
+    }
+    float smallest = least[0];
+    for (int l = 1; l < kLanes; ++l) smallest = least[l] < smallest ? least[l] : smallest;
+    return smallest;
+}
+
+int64_t scan_sums(const float* a, const float* b, int64_t block, int64_t end, float limit,
+                  uint32_t* mask) {
+    for (; block < end; ++block) {
+        const Floats sum = reinterpret_cast<const Floats*>(a)[block] +
+                           reinterpret_cast<const Floats*>(b)[block];
+        *mask = lanes_below(sum, limit + Floats{});
+        if (*mask != 0) return block;
+    }
+    return end;
+}
+
 template <class T>
 Doubles load_doubles(const T* p) {
     Lanes<T> v;
@@ -134,8 +158,9 @@ Difference difference(const T* a, const T* b, int64_t length) {
 
 namespace FS_INSTRUCTION_SET {
 extern const DistanceKernels distance_kernels;
-const DistanceKernels distance_kernels = {scan_features,      scan_gradients, difference<float>,
-                                          difference<double>, square<float>,  square<double>};
+const DistanceKernels distance_kernels = {scan_features, scan_gradients,    smallest_sum,
+                                          scan_sums,     difference<float>, difference<double>,
+                                          square<float>, square<double>};
 }  // namespace FS_INSTRUCTION_SET
 
 }  // namespace fisher_select::cpu

@@ -40,6 +40,11 @@ struct DistanceKernels {
                              float limit, uint32_t* mask);
     int64_t (*scan_gradients)(const float* row, const float* centers, int64_t block,
                               int64_t end, float limit, uint32_t* mask);
+    /// Of a[l] + b[l] over `blocks` blocks of kLanes.
+    float (*smallest_sum)(const float* a, const float* b, int64_t blocks);
+    /// The first block in [block, end) with a sum below `limit`, or `end`, as above.
+    int64_t (*scan_sums)(const float* a, const float* b, int64_t block, int64_t end,
+                         float limit, uint32_t* mask);
     /// Both of the caller's vectors contiguous, summed in float64 in one fixed order.
     Difference (*difference_float)(const float* a, const float* b, int64_t length);
     Difference (*difference_double)(const double* a, const double* b, int64_t length);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact distances, and the summaries that bound them; see embedding.h.
+// The summaries that bound distances, and the vectors that do; see embedding.h.
 //
 // Why the bounds are safe. Coordinates y = B x are computed in float64 and rounded once to
 // float32 (6e-8 of |x| in all); the rest's square |x|^2 - |y|^2 loses at most some d roundings
@@ -24,15 +24,6 @@ namespace {
 constexpr int64_t kSampleRows = 1024;
 constexpr const char* kPool = "the pool's summaries";
 constexpr const char* kPoolRemedy = "select from a part of the pool";
-
-void load_double(const VectorsView& v, int64_t row, double* to) {
-    if (v.dtype == DType::float32)
-        pack_row(static_cast<const float*>(v.data) + row * v.row_stride, v.element_stride,
-                 v.length, to);
-    else
-        pack_row(static_cast<const double*>(v.data) + row * v.row_stride, v.element_stride,
-                 v.length, to);
-}
 
 double square_sum(const double* a, int64_t length) {
     double sum[4] = {};
@@ -66,18 +57,14 @@ struct Embedding::Worker {
 Embedding::Embedding(const Context& context, const VectorsView& features,
                      const MatrixView& probabilities, int64_t chunk_rows,
                      const std::string& instruction_set)
-    : features_(features),
-      probabilities_(probabilities),
-      kernels_(distance_kernels(instruction_set)),
+    : kernels_(distance_kernels(instruction_set)),
+      exact_(context, features, probabilities, kernels_),
       // Half the rows that default_chunk_rows means: these are doubles.
       chunk_rows_(chunk_rows > 0 ? chunk_rows : default_chunk_rows(2 * features.length, 16)),
       slack_(4e-7 + std::sqrt(16.0 * static_cast<double>(features.length) * 0x1p-53)) {
-    const int64_t n = features.rows;
+    const int64_t n = rows();
     summaries_ = Buffer<float>({n, fields()}, kPool, kPoolRemedy);
-    if (gradient()) {
-        likely_ = Buffer<int32_t>({n}, kPool, kPoolRemedy);
-        squared_norms_ = Buffer<double>({n}, kPool, kPoolRemedy);
-    }
+    if (gradient()) squared_norms_ = Buffer<double>({n}, kPool, kPoolRemedy);
     context.progress("prepare", 0, 1);
     find_directions(context);
 
@@ -88,35 +75,35 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
         parallel_for(context, tasks, [&](int64_t task, int thread) {
             auto& worker = workers[static_cast<size_t>(thread)];
             if (!worker)
-                worker = std::make_unique<Worker>(std::min(chunk_rows_, n), features_.length,
-                                                  probabilities_.cols);
+                worker = std::make_unique<Worker>(std::min(chunk_rows_, n), exact_.length(),
+                                                  exact_.classes());
             const int64_t begin = task * chunk_rows_;
             largest[static_cast<size_t>(task)] =
                 summarise(context, begin, std::min(chunk_rows_, n - begin), *worker);
         });
         return std::sqrt(*std::max_element(largest.begin(), largest.end()));
     };
-    const double norm = summarise_all();
-    if (!(norm < 1e153))  // sums of a few squares must not overflow
+    largest_norm_ = summarise_all();
+    if (!(largest_norm_ < 1e153))  // sums of a few squares must not overflow
         throw NumericalError("squared distances overflow: scale the features down", 0);
     // The scale was the sample's; far outliers could overflow float32 with it.
-    const double scaled = norm * scale_;
+    const double scaled = largest_norm_ * scale_;
     if (scaled > 0x1p40 || (scaled > 0.0 && scaled < 0x1p-40)) {
-        scale_ = std::exp2(-std::ceil(std::log2(norm)));
+        scale_ = std::exp2(-std::ceil(std::log2(largest_norm_)));
         summarise_all();
     }
 }
 
 /// Centre, bases and scale out of some rows spread evenly over the pool.
 void Embedding::find_directions(const Context& context) {
-    const int64_t n = features_.rows, d = features_.length, classes = probabilities_.cols;
+    const int64_t n = rows(), d = exact_.length(), classes = exact_.classes();
     const int64_t count = std::min(n, kSampleRows);
     constexpr const char* kSample = "a sample of the pool";
     Buffer<double> sample({count, d}, kSample, kPoolRemedy);
     center_ = Buffer<double>({d}, kSample, kPoolRemedy);
     center_.zero();
     for (int64_t i = 0; i < count; ++i) {
-        load_double(features_, i * n / count, sample.data() + i * d);
+        exact_.load_features(i * n / count, sample.data() + i * d);
         for (int64_t k = 0; k < d; ++k) center_[k] += sample[i * d + k];
     }
     // A gradient is no product any more once its mean is taken off.
@@ -135,34 +122,21 @@ void Embedding::find_directions(const Context& context) {
     if (!gradient()) return;
     Buffer<double> residuals({count, classes}, kSample, kPoolRemedy);
     for (int64_t i = 0; i < count; ++i)
-        load_residual(i * n / count, residuals.data() + i * classes);
+        exact_.load_residual(i * n / count, residuals.data() + i * classes);
     class_basis_ =
         leading_directions(context.blas, residuals, count, classes, kClassCoordinates);
-}
-
-/// r = e_yhat - p of a row; returns yhat, ties to the lowest class.
-int32_t Embedding::load_residual(int64_t row, double* to) const {
-    const int64_t classes = probabilities_.cols;
-    int64_t likely = 0;
-    for (int64_t c = 0; c < classes; ++c) {
-        to[c] = -probabilities_.at(row, c);
-        if (to[c] < to[likely]) likely = c;
-    }
-    to[likely] += 1.0;
-    return static_cast<int32_t>(likely);
 }
 
 /// Rows [begin, begin + count); returns their largest squared norm.
 double Embedding::summarise(const Context& context, int64_t begin, int64_t count,
                             Worker& worker) {
-    const int64_t d = features_.length, classes = probabilities_.cols;
+    const int64_t d = exact_.length(), classes = exact_.classes();
     const int q = gradient() ? kGradientCoordinates : kFeatureCoordinates;
     for (int64_t i = 0; i < count; ++i) {
         double* x = worker.x.data() + i * d;
-        load_double(features_, begin + i, x);
+        exact_.load_features(begin + i, x);
         for (int64_t k = 0; k < d; ++k) x[k] -= center_[k];
-        if (gradient())
-            likely_[begin + i] = load_residual(begin + i, worker.r.data() + i * classes);
+        if (gradient()) exact_.load_residual(begin + i, worker.r.data() + i * classes);
     }
     const int width = static_cast<int>(count), length = static_cast<int>(d);
     context.blas.gemm('T', 'N', q, width, length, 1.0, basis_.data(), length, worker.x.data(),
@@ -205,9 +179,9 @@ void Embedding::store_gradient(int64_t row, double square, const double* coordin
     to[kGradientRest] = static_cast<float>(
         scale_ * (std::sqrt(rest_square(square, coordinates, kGradientCoordinates)) +
                   slack_ * std::sqrt(square)));
-    const bool whole = probabilities_.cols <= kClassCoordinates;
+    const bool whole = exact_.classes() <= kClassCoordinates;
     const double class_slack =
-        4e-7 + std::sqrt(16.0 * static_cast<double>(probabilities_.cols) * 0x1p-53);
+        4e-7 + std::sqrt(16.0 * static_cast<double>(exact_.classes()) * 0x1p-53);
     for (int k = 0; k < kClassCoordinates; ++k)
         to[kClassFirst + k] = static_cast<float>(class_coordinates[k]);
     to[kClassRest] =
@@ -224,54 +198,16 @@ float Embedding::limit(int64_t row, double squared) const {
     return static_cast<float>(scale_ * std::sqrt(squared)) + summary(row)[kFeatureSlack];
 }
 
-double Embedding::feature_distance(int64_t row, int64_t center) const {
-    const VectorsView& v = features_;
-    const int64_t a = row * v.row_stride, b = center * v.row_stride;
-    if (v.element_stride == 1) {
-        if (v.dtype == DType::float32)
-            return kernels_.square_float(static_cast<const float*>(v.data) + a,
-                                         static_cast<const float*>(v.data) + b, v.length);
-        return kernels_.square_double(static_cast<const double*>(v.data) + a,
-                                      static_cast<const double*>(v.data) + b, v.length);
-    }
-    double sum = 0.0;
-    for (int64_t k = 0; k < v.length; ++k) {
-        const double d = v.at(row, 0, k) - v.at(center, 0, k);
-        sum += d * d;
-    }
-    return sum;
-}
-
-/// |g - h|^2 = |x - y|^2 |r|^2 + |y|^2 |r - s|^2 + 2 <x - y, y> <r, r - s>
-/// for g = x (x) r and h = y (x) s: no term is a difference of large numbers for close rows.
-double Embedding::gradient_distance(int64_t row, int64_t center) const {
-    const VectorsView& v = features_;
-    Difference x{0.0, 0.0, 0.0};
-    const int64_t a = row * v.row_stride, b = center * v.row_stride;
-    if (v.element_stride == 1 && v.dtype == DType::float32) {
-        x = kernels_.difference_float(static_cast<const float*>(v.data) + a,
-                                      static_cast<const float*>(v.data) + b, v.length);
-    } else if (v.element_stride == 1) {
-        x = kernels_.difference_double(static_cast<const double*>(v.data) + a,
-                                       static_cast<const double*>(v.data) + b, v.length);
-    } else {
-        for (int64_t k = 0; k < v.length; ++k) {
-            const double right = v.at(center, 0, k), d = v.at(row, 0, k) - right;
-            x.square += d * d;
-            x.along += d * right;
-            x.center += right * right;
-        }
-    }
-    double r_square = 0.0, dr_square = 0.0, r_along = 0.0;
-    const int64_t likely_row = likely_[row], likely_center = likely_[center];
-    for (int64_t c = 0; c < probabilities_.cols; ++c) {
-        const double r = (c == likely_row ? 1.0 : 0.0) - probabilities_.at(row, c);
-        const double s = (c == likely_center ? 1.0 : 0.0) - probabilities_.at(center, c);
-        r_square += r * r;
-        dr_square += (r - s) * (r - s);
-        r_along += r * (r - s);
-    }
-    return std::max(0.0, x.square * r_square + x.center * dr_square + 2.0 * x.along * r_along);
+double Embedding::pack(int64_t row, double scale, double* scratch, float* x, float* r) const {
+    const int64_t d = exact_.length(), classes = exact_.classes();
+    exact_.load_features(row, scratch);
+    for (int64_t k = 0; k < d; ++k) scratch[k] = scale * (scratch[k] - center_[k]);
+    pack_row(scratch, 1, d, x);
+    const double square = square_sum(scratch, d);
+    if (!gradient()) return square;
+    exact_.load_residual(row, scratch);
+    pack_row(scratch, 1, classes, r);
+    return square * square_sum(scratch, classes);
 }
 
 }  // namespace fisher_select::cpu

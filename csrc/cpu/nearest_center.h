@@ -43,6 +43,18 @@ public:
         rows_.push_back(row);
     }
 
+    /// The row that is the centre added at this place.
+    int64_t center(int64_t place) const { return rows_[static_cast<size_t>(place)]; }
+
+    /// Centres the row has met: the first so many.
+    int64_t met(int64_t row) const { return seen_[row]; }
+    /// The row has met the first `met` centres elsewhere; `square` is its squared distance to
+    /// the nearest of them.
+    void meet(int64_t row, int64_t met, double square) {
+        seen_[row] = static_cast<int32_t>(met);
+        square_[row] = square;
+    }
+
     /// Squared distance to the nearest centre met so far; infinite before the first.
     double square(int64_t row) const { return square_[row]; }
     /// Whether the row has met all centres.

@@ -173,6 +173,7 @@ def _result(
         "indices": np.array(picks, dtype=np.int64),
         "scores": np.array(scores),
         "full_distances": n * centers,
+        "screened_distances": 0,
         "centers": centers,
         "seconds": {"pick": time.perf_counter() - start},
     }
