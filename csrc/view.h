@@ -5,11 +5,13 @@
 
 #include <cstdint>
 
+#include "portable.h"
+
 namespace fisher_select {
 
 enum class DType { float32, float64 };
 
-inline double value_at(const void* data, DType dtype, int64_t offset) {
+FS_HOST_DEVICE double value_at(const void* data, DType dtype, int64_t offset) {
     return dtype == DType::float32
                ? static_cast<double>(static_cast<const float*>(data)[offset])
                : static_cast<const double*>(data)[offset];
@@ -22,7 +24,7 @@ struct MatrixView {
     int64_t rows = 0, cols = 0;
     int64_t row_stride = 0, col_stride = 0;
 
-    double at(int64_t i, int64_t j) const {
+    FS_HOST_DEVICE double at(int64_t i, int64_t j) const {
         return value_at(data, dtype, i * row_stride + j * col_stride);
     }
 };
@@ -42,7 +44,7 @@ struct VectorsView {
     int64_t rows = 0, slots = 1, length = 0;
     int64_t row_stride = 0, slot_stride = 0, element_stride = 1;
 
-    double at(int64_t i, int64_t slot, int64_t k) const {
+    FS_HOST_DEVICE double at(int64_t i, int64_t slot, int64_t k) const {
         return value_at(data, dtype, i * row_stride + slot * slot_stride + k * element_stride);
     }
 };
