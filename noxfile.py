@@ -26,6 +26,7 @@ ENGINE_TESTS = [
     "tests/test_arrays.py",
     "tests/test_bad_input.py",
     "tests/test_determinant.py",
+    "tests/test_determinant_forms.py",
     "tests/test_distance.py",
     "tests/test_fisher.py",
     "tests/test_fisher_golden.py",

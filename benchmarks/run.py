@@ -57,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "information_gain": information_gain_rival.against_printed,
     "information_gain_scaling": information_gain_rival.scaling,
     "max_det": max_det_rival.max_det,
+    "max_det_large": max_det_rival.large,
     "mask": mask_floor.mask,
     "peers": peers.peers,
 }
@@ -66,7 +67,7 @@ NEEDS = {"peers": (peers.REQUIRES, peers.INSTALL)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked for; 1 when an answer was wrong, 0 otherwise (targets met or not)."""
+    """Run what is asked for; 0 when each gave a right answer (targets met or not), else 1."""
     options = _parse(arguments)
     settings = Settings(quick=options.quick, backend=options.backend)
     measured, failed = [], False
@@ -75,28 +76,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name}: left out, {NEEDS[name][1]}", file=sys.stderr)
             failed = failed or options.only is not None
             continue
-        print(f"{name} ...", flush=True)
-        start = time.perf_counter()
-        try:
-            record = BENCHMARKS[name](settings)
-        except AnswerError as error:
-            print(f"{name}: wrong answer, nothing recorded: {error}", file=sys.stderr)
+        record = _run(name, settings)
+        if record is None:
             failed = True
             continue
-        if settings.quick:  # smoke sizes say nothing about the targets
-            record = replace(record, figures=[replace(f, reached=None) for f in record.figures])
-        _show(record, time.perf_counter() - start)
         measured.append(
             as_json(record, provenance(_command(name, settings), quick=options.quick))
         )
         if options.out is not None:  # at once: a later interruption loses nothing
             write_record(measured[-1], options.out)
+    if not measured:
+        print("nothing was measured, and no file was written", file=sys.stderr)
+        return 1
     if options.out is None:
         print(render_table(measured))
     else:
         table = render_table(read_records(options.out, BENCHMARKS))
         write_text(_table_path(options.out), table)
     return 1 if failed else 0
+
+
+def _run(name: str, settings: Settings) -> Record | None:
+    """Measure and show one benchmark; None where an answer was wrong, which is said."""
+    print(f"{name} ...", flush=True)
+    start = time.perf_counter()
+    try:
+        record = BENCHMARKS[name](settings)
+    except AnswerError as error:
+        print(f"{name}: wrong answer, nothing recorded: {error}", file=sys.stderr)
+        return None
+    if settings.quick:  # smoke sizes say nothing about the targets
+        record = replace(record, figures=[replace(f, reached=None) for f in record.figures])
+    _show(record, time.perf_counter() - start)
+    return record
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -109,12 +121,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="folder of the JSON files (default: benchmarks/results; with --quick none, the "
-        "table is printed instead, as smoke sizes must not replace results)",
+        help="folder of the JSON files, made if absent (default: benchmarks/results; with "
+        "--quick none, the table is printed instead, as smoke sizes must not replace results)",
     )
     options = parser.parse_args(arguments)
     if options.out is None and not options.quick:
         options.out = RESULTS
+    if options.out is not None:
+        try:  # now, not after minutes of measuring
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--out: cannot make folder {options.out}: {error.strerror}")
     return options
 
 

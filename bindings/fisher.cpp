@@ -19,6 +19,13 @@ FactorKind factor_kind(const std::string& name) {
     throw InputError("kind: unknown factor '" + name + "'");
 }
 
+LogDetForm log_det_form(const std::string& name) {
+    if (name == "auto") return LogDetForm::automatic;
+    if (name == "kernel") return LogDetForm::kernel;
+    if (name == "matrix") return LogDetForm::matrix;
+    throw InputError("form: unknown form '" + name + "'");
+}
+
 void fill(InformationProblem& problem, const std::string& kind, const OptionalArray& features,
           const OptionalArray& probabilities, const OptionalArray& factors,
           const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
@@ -73,16 +80,20 @@ py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         const OptionalArray& probabilities, const OptionalArray& factors,
                         const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
                         int threads, int64_t chunk_rows, const py::object& progress,
-                        const std::string& instruction_set) {
-    InformationProblem problem;
+                        const std::string& instruction_set, const std::string& form) {
+    LogDetProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
          instruction_set);
+    problem.form = log_det_form(form);
     const Context context = make_context(threads, progress);
-    const InformationResult result = [&] {
+    const LogDetResult result = [&] {
         py::gil_scoped_release release;
         return cpu::select_by_log_det(context, problem);
     }();
-    return selection_dict(result);
+    py::dict out = selection_dict(result);
+    out["kernel_form"] = result.kernel_form;
+    out["entries"] = result.entries;
+    return out;
 }
 
 }  // namespace
@@ -100,7 +111,9 @@ void bind_fisher(py::module_& m) {
           py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("lam"), py::arg("threads"), py::arg("chunk_rows") = 0,
           py::arg("progress") = py::none(), py::arg("instruction_set") = "auto",
-          "Greedy selection by log det M; see fisher_select.max_det.");
+          py::arg("form") = "auto",
+          "Greedy selection by log det M; see fisher_select.max_det. Rank-one factors may be\n"
+          "held to one form, \"kernel\" or \"matrix\"; \"auto\" takes the cheaper one.");
 }
 
 }  // namespace fisher_select::bindings

@@ -3,7 +3,8 @@
 // value type V is a float or double on a device and a vector of candidates on a CPU.
 //
 // Symmetric r x r matrices are packed lower triangles: entry (i, j), j <= i, lies at
-// triangle(i) + j. R is r at compile time, or 0 for a rank known at run time only.
+// triangle(i) + j. R is r at compile time, or 0 for a rank known at run time only. Arrays are
+// pointers, or Strided where entries of one candidate lie apart (on a device).
 #pragma once
 
 #include "portable.h"
@@ -33,9 +34,10 @@ FS_HOST_DEVICE constexpr int update_columns(Criterion criterion, int rank) {
 
 /// TY [r, columns] = L^T B for the products B [classes, columns] = x^T [U | R] of one
 /// candidate. `product(a, j)` reads B; s, mu [r] (Link::vector: s [classes]).
-template <int R, Link kLink, class V, class Product>
+template <int R, Link kLink, class Product, class Links, class Update>
 FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product& product,
-                               const V* s, const V* mu, V* ty) {
+                               Links s, Links mu, Update ty) {
+    using V = Entry<Update>;
     const int r = R > 0 ? R : rank;
     for (int j = 0; j < columns; ++j) {
         if constexpr (kLink == Link::vector) {
@@ -59,15 +61,17 @@ FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product
 /// Entries [a, a + kRows) x [b, b + kColumns) of update_state, of which those above the
 /// diagonal are left out: each value of T and Y that is loaded serves kRows or kColumns
 /// products.
-template <int kRows, int kColumns, Criterion kCriterion, class V, class Scalar>
-FS_HOST_DEVICE void update_tile(int r, Scalar sign, int a, int b, const V* ty, V* G, V* H) {
+template <int kRows, int kColumns, Criterion kCriterion, class Scalar, class Update,
+          class State>
+FS_HOST_DEVICE void update_tile(int r, Scalar sign, int a, int b, Update ty, State G, State H) {
+    using V = Entry<Update>;
     const int columns = update_columns(kCriterion, r);
-    const V *left = ty + a * columns, *right = ty + b * columns;
+    const Update left = ty + a * columns, right = ty + b * columns;
     V g[kRows][kColumns]{}, h[kRows][kColumns]{};
     for (int j = 0; j < r; ++j)
         for (int u = 0; u < kRows; ++u)
             for (int v = 0; v < kColumns; ++v) {
-                const V *tu = left + u * columns + j, *tv = right + v * columns + j;
+                const Update tu = left + (u * columns + j), tv = right + (v * columns + j);
                 g[u][v] += tu[0] * tv[0];
                 if constexpr (kCriterion == Criterion::trace) {
                     h[u][v] += tu[0] * tv[r];
@@ -84,8 +88,8 @@ FS_HOST_DEVICE void update_tile(int r, Scalar sign, int a, int b, const V* ty, V
 
 /// G -= sign T T^T and, for the trace, H -= sign (T Y^T + Y T^T): sign is 1 when a sample was
 /// added to M, -1 when one was removed. 1.5 r^3 multiplications (log-det: r^3 / 2).
-template <int R, Criterion kCriterion, class V, class Scalar>
-FS_HOST_DEVICE void update_state(int rank, Scalar sign, const V* ty, V* G, V* H) {
+template <int R, Criterion kCriterion, class Scalar, class Update, class State>
+FS_HOST_DEVICE void update_state(int rank, Scalar sign, Update ty, State G, State H) {
     const int r = R > 0 ? R : rank;
     // With r known the compiler keeps T and Y in registers, and squares only get in its way.
     constexpr int kSide = R > 0 ? 1 : 2;
@@ -98,8 +102,8 @@ FS_HOST_DEVICE void update_state(int rank, Scalar sign, const V* ty, V* G, V* H)
 }
 
 /// A <- I + sign G, packed.
-template <class V, class Scalar>
-FS_HOST_DEVICE void add_identity(int r, Scalar sign, const V* G, V* A) {
+template <class Scalar, class State, class Work>
+FS_HOST_DEVICE void add_identity(int r, Scalar sign, State G, Work A) {
     for (int i = 0; i < r; ++i) {
         for (int j = 0; j < i; ++j) A[triangle(i) + j] = sign * G[triangle(i) + j];
         A[triangle(i) + i] = 1 + sign * G[triangle(i) + i];
@@ -108,17 +112,18 @@ FS_HOST_DEVICE void add_identity(int r, Scalar sign, const V* G, V* A) {
 
 /// A <- its Cholesky factor (packed, lower), the diagonal inverted, in place.
 /// A matrix that is not positive definite gives NaN, which the greedy driver looks for.
-template <int R, class V>
-FS_HOST_DEVICE void cholesky(int rank, V* A) {
+template <int R, class Work>
+FS_HOST_DEVICE void cholesky(int rank, Work A) {
+    using V = Entry<Work>;
     const int r = R > 0 ? R : rank;
     for (int j = 0; j < r; ++j) {
-        V* Aj = A + triangle(j);
+        const Work Aj = A + triangle(j);
         V pivot = Aj[j];
         for (int k = 0; k < j; ++k) pivot -= Aj[k] * Aj[k];
         const V inverse = 1 / Math<V>::root(pivot);
         Aj[j] = inverse;
         for (int i = j + 1; i < r; ++i) {
-            V* Ai = A + triangle(i);
+            const Work Ai = A + triangle(i);
             V sum = Ai[j];
             for (int k = 0; k < j; ++k) sum -= Ai[k] * Aj[k];
             Ai[j] = sum * inverse;
@@ -127,13 +132,14 @@ FS_HOST_DEVICE void cholesky(int rank, V* A) {
 }
 
 /// A <- the inverse of its Cholesky factor (packed, both lower), in place.
-template <int R, class V>
-FS_HOST_DEVICE void inverse_cholesky(int rank, V* A) {
+template <int R, class Work>
+FS_HOST_DEVICE void inverse_cholesky(int rank, Work A) {
+    using V = Entry<Work>;
     const int r = R > 0 ? R : rank;
     cholesky<R>(rank, A);
     for (int j = 0; j < r; ++j)  // forward substitution, column by column
         for (int i = j + 1; i < r; ++i) {
-            V* Ai = A + triangle(i);
+            const Work Ai = A + triangle(i);
             V sum = Ai[j] * A[triangle(j) + j];
             for (int k = j + 1; k < i; ++k) sum += Ai[k] * A[triangle(k) + j];
             Ai[j] = -sum * Ai[i];
@@ -142,12 +148,13 @@ FS_HOST_DEVICE void inverse_cholesky(int rank, V* A) {
 
 /// tr(H (I + sign G)^-1): what adding (sign 1) a candidate takes off tr(M^-1 F), or what
 /// removing (sign -1) it puts on. `work` is a packed triangle.
-template <int R, class V, class Scalar>
-FS_HOST_DEVICE V trace_score(int rank, Scalar sign, const V* G, const V* H, V* work) {
+template <int R, class Scalar, class State, class Work>
+FS_HOST_DEVICE auto trace_score(int rank, Scalar sign, State G, State H, Work work) {
+    using V = Entry<Work>;
     const int r = R > 0 ? R : rank;
     if constexpr (R == 1) {
         const V inverse = 1 / Math<V>::root(1 + sign * G[0]);
-        return H[0] * inverse * inverse;
+        return V(H[0] * inverse * inverse);
     } else {
         add_identity(r, sign, G, work);
         inverse_cholesky<R>(rank, work);
@@ -162,39 +169,42 @@ FS_HOST_DEVICE V trace_score(int rank, Scalar sign, const V* G, const V* H, V* w
                 else
                     off += H[triangle(i) + j] * sum;
             }
-        return diagonal + (off + off);
+        return V(diagonal + (off + off));
     }
 }
 
 /// log det(I + sign G): what adding a candidate puts on log det M. `work` is a packed triangle.
-template <int R, class V, class Scalar>
-FS_HOST_DEVICE V log_det_score(int rank, Scalar sign, const V* G, V* work) {
+template <int R, class Scalar, class State, class Work>
+FS_HOST_DEVICE auto log_det_score(int rank, Scalar sign, State G, Work work) {
+    using V = Entry<Work>;
     const int r = R > 0 ? R : rank;
     if constexpr (R == 1) {
-        return Math<V>::log(1 + sign * G[0]);
+        return V(Math<V>::log(1 + sign * G[0]));
     } else {
         add_identity(r, sign, G, work);
         cholesky<R>(rank, work);
         V sum{};  // a logarithm a pivot: their product may overflow
         for (int i = 0; i < r; ++i) sum -= Math<V>::log(work[triangle(i) + i]);
-        return sum + sum;
+        return V(sum + sum);
     }
 }
 
 /// scale s^T S s for a symmetric S [classes, classes] packed: Link::vector's G or H.
-template <class V, class Scalar>
-FS_HOST_DEVICE V quadratic_form(int classes, Scalar scale, const V* s, const V* S) {
+template <class Scalar, class Links, class Work>
+FS_HOST_DEVICE auto quadratic_form(int classes, Scalar scale, Links s, Work S) {
+    using V = Entry<Work>;
     V diagonal{}, off{};
     for (int a = 0; a < classes; ++a) {
         diagonal += s[a] * s[a] * S[triangle(a) + a];
         for (int b = 0; b < a; ++b) off += s[a] * s[b] * S[triangle(a) + b];
     }
-    return scale * (diagonal + (off + off));
+    return V(scale * (diagonal + (off + off)));
 }
 
 /// S <- scale L^T S L for a symmetric S [r, r] packed; `work` [r].
-template <int R, Link kLink, class V, class Scalar>
-FS_HOST_DEVICE void congruence(int rank, Scalar scale, const V* s, const V* mu, V* S, V* work) {
+template <int R, Link kLink, class Scalar, class Links, class Work>
+FS_HOST_DEVICE void congruence(int rank, Scalar scale, Links s, Links mu, Work S, Work work) {
+    using V = Entry<Work>;
     const int r = R > 0 ? R : rank;
     V total{};  // mu^T S mu
     if constexpr (kLink == Link::softmax) {

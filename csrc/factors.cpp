@@ -2,91 +2,28 @@
 // Factors of the output layer's Fisher information; the derivation is in factors.h.
 #include "factors.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "error.h"
 
 namespace fisher_select {
 
-void Factors::link_coefficients(int64_t i, double* s, double* mu) const {
-    const int64_t C = probabilities.cols;
-    const auto bernoulli = [](double q) { return std::sqrt(std::max(q * (1.0 - q), 0.0)); };
+const char* Factors::matrix_remedy(Criterion criterion) const {
     switch (kind) {
+        case FactorKind::dense: return "give factors of fewer parameters";
         case FactorKind::gaussian:
-        case FactorKind::dense: return;
+        case FactorKind::binary: return "lower the feature width";
         case FactorKind::sigmoid:
         case FactorKind::block_diagonal:
-            for (int64_t c = 0; c < C; ++c) s[c] = bernoulli(probabilities.at(i, c));
-            return;
-        case FactorKind::binary: {
-            double top = 0.0;
-            for (int64_t c = 0; c < C; ++c) top = std::max(top, probabilities.at(i, c));
-            s[0] = bernoulli(top);
-            return;
-        }
-        case FactorKind::gradient: {
-            int64_t top = 0;
-            for (int64_t c = 1; c < C; ++c)
-                if (probabilities.at(i, c) > probabilities.at(i, top)) top = c;
-            const auto q = [&](int64_t c) {
-                return (c == top ? 1.0 : 0.0) - probabilities.at(i, c);
-            };
-            const double last = q(C - 1) / (1.0 + std::sqrt(static_cast<double>(C)));
-            for (int64_t c = 0; c + 1 < C; ++c) s[c] = q(c) - last;
-            return;
-        }
-        case FactorKind::softmax: {
-            double total = 0.0;  // float32 rows sum to 1 only nearly
-            for (int64_t c = 0; c < C; ++c) total += probabilities.at(i, c);
-            const double last = std::sqrt(std::max(probabilities.at(i, C - 1) / total, 0.0));
-            if (C == 2) {
-                s[0] = std::sqrt(2.0 * std::max(probabilities.at(i, 0) / total, 0.0)) * last;
-                return;
-            }
-            const double beta = 1.0 / (1.0 + std::sqrt(static_cast<double>(C)));
-            for (int64_t c = 0; c + 1 < C; ++c) {
-                const double p = std::max(probabilities.at(i, c) / total, 0.0);
-                s[c] = std::sqrt(p);
-                mu[c] = p / (1.0 + last) - beta * last;
-            }
-        }
+        case FactorKind::gradient: return "lower the feature width or the number of classes";
+        case FactorKind::softmax: break;
     }
-}
-
-void Factors::load_vector(int64_t i, int slot, double* x) const {
-    for (int64_t k = 0; k < vectors.length; ++k) x[k] = vectors.at(i, slot, k);
-}
-
-namespace {
-
-template <class T>
-bool same_elements(const T* data, int64_t a, int64_t b, int64_t count, int64_t stride) {
-    for (int64_t k = 0; k < count; ++k)
-        if (data[a + k * stride] != data[b + k * stride]) return false;
-    return true;
-}
-
-bool same_elements(const void* data, DType dtype, int64_t a, int64_t b, int64_t count,
-                   int64_t stride) {
-    return dtype == DType::float32
-               ? same_elements(static_cast<const float*>(data), a, b, count, stride)
-               : same_elements(static_cast<const double*>(data), a, b, count, stride);
-}
-
-}  // namespace
-
-bool Factors::same(int64_t i, int64_t j) const {
-    const VectorsView& v = vectors;
-    for (int64_t slot = 0; slot < v.slots; ++slot)
-        if (!same_elements(v.data, v.dtype, i * v.row_stride + slot * v.slot_stride,
-                           j * v.row_stride + slot * v.slot_stride, v.length, v.element_stride))
-            return false;
-    const MatrixView& p = probabilities;
-    return p.data == nullptr || same_elements(p.data, p.dtype, i * p.row_stride,
-                                              j * p.row_stride, p.cols, p.col_stride);
+    return criterion == Criterion::log_det
+               ? "lower the feature width or the number of classes, or choose "
+                 "gradient='rank_one'"
+               : "lower the feature width or the number of classes, or choose "
+                 "fisher='block_diagonal' or 'binary'";
 }
 
 double Factors::blind_trace(double lam) const {

@@ -15,6 +15,7 @@
 // e_yhat - p.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "candidate.h"
@@ -33,13 +34,15 @@ struct Factors {
     int classes = 1;  // classes of a group, c
     int rank = 1;     // r; c and r differ for Link::vector alone
 
-    int64_t count() const { return vectors.rows; }
-    int64_t length() const { return vectors.length; }           // d, or D where dense
-    int64_t block() const { return classes * vectors.length; }  // side of one group's M
+    FS_HOST_DEVICE int64_t count() const { return vectors.rows; }
+    FS_HOST_DEVICE int64_t length() const { return vectors.length; }  // d, or D where dense
+    FS_HOST_DEVICE int64_t block() const {
+        return classes * vectors.length;
+    }  // side of one group's M
     /// Vectors a sample brings to its factor: classes, or the slots of a dense one.
-    int inner() const { return kind == FactorKind::dense ? rank : classes; }
+    FS_HOST_DEVICE int inner() const { return kind == FactorKind::dense ? rank : classes; }
     /// Columns of the panel [U | R] (log-det: U) that one commit brings to every candidate.
-    int64_t panel_columns(Criterion criterion) const {
+    FS_HOST_DEVICE int64_t panel_columns(Criterion criterion) const {
         return int64_t{groups} * classes * update_columns(criterion, rank);
     }
     /// Multiplications of one pick: the pool's products with the panel, and Q and P read once.
@@ -49,24 +52,86 @@ struct Factors {
                static_cast<double>(groups * block()) * static_cast<double>(block());
     }
     /// Link coefficients of a sample, and of one of its groups.
-    int64_t link_size() const { return int64_t{groups} * group_links(); }
-    int group_links() const { return link == Link::vector ? classes : rank; }
+    FS_HOST_DEVICE int64_t link_size() const { return int64_t{groups} * group_links(); }
+    FS_HOST_DEVICE int group_links() const { return link == Link::vector ? classes : rank; }
 
     /// s, mu [link_size] of sample i; mu is written for Link::softmax alone, s not for
     /// identity.
-    void link_coefficients(int64_t i, double* s, double* mu) const;
+    FS_HOST_DEVICE void link_coefficients(int64_t i, double* s, double* mu) const;
 
     /// One slot of sample i in float64, x [length].
-    void load_vector(int64_t i, int slot, double* x) const;
+    FS_HOST_DEVICE void load_vector(int64_t i, int slot, double* x) const;
 
     /// Whether two samples are the same to the last bit, so that one stands for both.
-    bool same(int64_t i, int64_t j) const;
+    FS_HOST_DEVICE bool same(int64_t i, int64_t j) const;
+
+    /// Which options lower the memory of a matrix of all parameters: words for an error.
+    const char* matrix_remedy(Criterion criterion) const;
 
     /// What tr(M^-1 F) has beyond the rotated classes when F = I: the blind block is lam I.
     double blind_trace(double lam) const;
     /// Likewise what log det M has beyond them.
     double blind_log_det(double lam) const;
 };
+
+FS_HOST_DEVICE void Factors::link_coefficients(int64_t i, double* s, double* mu) const {
+    const int64_t C = probabilities.cols;
+    const auto bernoulli = [](double q) { return sqrt(fmax(q * (1.0 - q), 0.0)); };
+    switch (kind) {
+        case FactorKind::gaussian:
+        case FactorKind::dense: return;
+        case FactorKind::sigmoid:
+        case FactorKind::block_diagonal:
+            for (int64_t c = 0; c < C; ++c) s[c] = bernoulli(probabilities.at(i, c));
+            return;
+        case FactorKind::binary: {
+            double top = 0.0;
+            for (int64_t c = 0; c < C; ++c) top = fmax(top, probabilities.at(i, c));
+            s[0] = bernoulli(top);
+            return;
+        }
+        case FactorKind::gradient: {
+            int64_t top = 0;
+            for (int64_t c = 1; c < C; ++c)
+                if (probabilities.at(i, c) > probabilities.at(i, top)) top = c;
+            const auto q = [&](int64_t c) {
+                return (c == top ? 1.0 : 0.0) - probabilities.at(i, c);
+            };
+            const double last = q(C - 1) / (1.0 + sqrt(static_cast<double>(C)));
+            for (int64_t c = 0; c + 1 < C; ++c) s[c] = q(c) - last;
+            return;
+        }
+        case FactorKind::softmax: {
+            double total = 0.0;  // float32 rows sum to 1 only nearly
+            for (int64_t c = 0; c < C; ++c) total += probabilities.at(i, c);
+            const double last = sqrt(fmax(probabilities.at(i, C - 1) / total, 0.0));
+            if (C == 2) {
+                s[0] = sqrt(2.0 * fmax(probabilities.at(i, 0) / total, 0.0)) * last;
+                return;
+            }
+            const double beta = 1.0 / (1.0 + sqrt(static_cast<double>(C)));
+            for (int64_t c = 0; c + 1 < C; ++c) {
+                const double p = fmax(probabilities.at(i, c) / total, 0.0);
+                s[c] = sqrt(p);
+                mu[c] = p / (1.0 + last) - beta * last;
+            }
+        }
+    }
+}
+
+FS_HOST_DEVICE void Factors::load_vector(int64_t i, int slot, double* x) const {
+    for (int64_t k = 0; k < vectors.length; ++k) x[k] = vectors.at(i, slot, k);
+}
+
+FS_HOST_DEVICE bool Factors::same(int64_t i, int64_t j) const {
+    for (int64_t slot = 0; slot < vectors.slots; ++slot)
+        for (int64_t k = 0; k < vectors.length; ++k)
+            if (vectors.at(i, slot, k) != vectors.at(j, slot, k)) return false;
+    if (probabilities.data == nullptr) return true;
+    for (int64_t c = 0; c < probabilities.cols; ++c)
+        if (probabilities.at(i, c) != probabilities.at(j, c)) return false;
+    return true;
+}
 
 /// InputError where the shapes do not fit the kind.
 Factors make_factors(FactorKind kind, const VectorsView& vectors,

@@ -36,6 +36,18 @@ struct TraceProblem : InformationProblem {
     bool use_pool_fisher = true;
 };
 
+/// How log det M is kept: by M itself, or, for Link::vector alone, by the kernel of the
+/// samples.
+enum class LogDetForm { automatic, kernel, matrix };
+
+/// Batch selection by log det M (D-optimal design):
+///
+///     M_0 = lam I + sum over the labelled of V V^T
+///     batch_size times: add the i with the largest log det(I + G_i)
+struct LogDetProblem : InformationProblem {
+    LogDetForm form = LogDetForm::automatic;
+};
+
 struct InformationResult {
     std::vector<int64_t> indices;          // kept, in the order picked
     std::vector<double> scores;            // gain of each when it was picked
@@ -44,6 +56,11 @@ struct InformationResult {
     int64_t refreshes = 0;
     double max_drift = 0.0;  // largest relative error of a screened score that was checked
     std::vector<std::pair<std::string, double>> seconds;  // by stage
+};
+
+struct LogDetResult : InformationResult {
+    bool kernel_form = false;
+    int64_t entries = 0;  // of the kernel form's factor, computed while picking
 };
 
 /// What k-centre greedy and BADGE take. Points are the features, or, with probabilities, the
@@ -113,10 +130,14 @@ namespace cpu {
 /// NumericalError where M is not positive definite or rounding cannot be cured.
 InformationResult select_by_trace(const Context& context, const TraceProblem& problem);
 
-/// Batch selection by log det M (D-optimal design): M_0 = lam I + sum over the labelled of
-/// V V^T, then batch_size times the i with the largest log det(I + G_i). Half the GEMM and half
-/// the state of the trace, and no F. Numerics and errors likewise.
-InformationResult select_by_log_det(const Context& context, const InformationProblem& problem);
+/// In the matrix form half the GEMM and half the state of the trace, and no F; numerics and
+/// errors likewise. Rank-one factors (Link::vector) have a kernel form without any D x D matrix
+/// (pivoted_cholesky.h), all float64. Cost: n m (d + c + m / 2) multiplications for the
+/// labelled rows, then d + c + m + B for each row and pick that a bound cannot rule out.
+/// Memory beyond the inputs: n (m + B) + m^2 doubles. NumericalError where a pick's gain is
+/// lost in rounding. The form with fewer multiplications is taken, every row and pick counted,
+/// unless it would hold more than 1 GiB and the other one less. Same picks.
+LogDetResult select_by_log_det(const Context& context, const LogDetProblem& problem);
 
 /// Farthest-first: batch_size times the row farthest from its nearest centre, a pick or a
 /// labelled row. Cost: one reading of the arrays, 30 n d flops, then for the rows whose last

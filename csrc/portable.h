@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <type_traits>
 
 #if defined(__CUDACC__)
 #    define FS_HOST_DEVICE __host__ __device__ __forceinline__
@@ -12,6 +14,23 @@
 #endif
 
 namespace fisher_select {
+
+/// std::isfinite is a host function to nvcc.
+FS_HOST_DEVICE bool is_finite(double x) { return x - x == 0.0; }
+
+/// An array whose entries lie `stride` apart, for functions that take any kind of pointer.
+template <class T>
+struct Strided {
+    FS_HOST_DEVICE T& operator[](int64_t k) const { return data[k * stride]; }
+    FS_HOST_DEVICE Strided operator+(int64_t k) const { return {data + k * stride, stride}; }
+
+    T* data;
+    int64_t stride;
+};
+
+/// What a pointer, or a Strided, points to.
+template <class Pointer>
+using Entry = std::remove_cv_t<std::remove_reference_t<decltype(Pointer{}[0])>>;
 
 /// Functions of a value type; vectors of candidates specialise it (cpu/lanes.h).
 template <class V>

@@ -55,8 +55,8 @@ struct RowList {
     const int64_t* index = nullptr;
     int64_t count = 0;
 
-    bool all() const { return index == nullptr; }
-    int64_t operator[](int64_t i) const { return index ? index[i] : i; }
+    FS_HOST_DEVICE bool all() const { return index == nullptr; }
+    FS_HOST_DEVICE int64_t operator[](int64_t i) const { return index ? index[i] : i; }
 };
 
 }  // namespace fisher_select

@@ -9,11 +9,12 @@
 
 from fisher_select import backends, strategies
 from fisher_select.determinant import max_det
+from fisher_select.diagonal_fisher import DiagonalFisher
 from fisher_select.distance import badge, k_center
 from fisher_select.errors import NumericalError
 from fisher_select.information_gain import information_gain, information_gain_scores
 from fisher_select.loop import ActiveLearner
-from fisher_select.mask import DiagonalFisher, top_k_mask
+from fisher_select.mask import top_k_mask
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select

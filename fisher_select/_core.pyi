@@ -2,116 +2,94 @@
 """Types of the compiled module; its words and shapes are those of factors.TraceProblem."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select.arrays import FloatArray, IndexArray
+
+Float64: TypeAlias = npt.NDArray[np.float64]
+
+class Execution(TypedDict):
+    """How to run, never what to compute."""
+
+    threads: int
+    chunk_rows: NotRequired[int]  # 0: by cache size
+    progress: NotRequired[Callable[[str, int, int], object] | None]
+    instruction_set: NotRequired[str]  # "auto", "baseline", "avx2", "avx512"
+
+class Pool(Execution):
+    features: FloatArray | None  # [n, d]
+    probabilities: FloatArray | None  # [n, C]
+    labeled: IndexArray  # [m]
+    batch_size: int
+
+class InformationPool(Pool):
+    kind: str
+    factors: FloatArray | None  # [n, D, r]
+    lam: float
+
 class InformationResult(TypedDict):
-    indices: npt.NDArray[np.int64]  # [B]
-    scores: npt.NDArray[np.float64]  # [B]
-    objective: npt.NDArray[np.float64]  # [B]; trace: [k + (k - B)]
+    indices: IndexArray  # [B]
+    scores: Float64  # [B]
+    objective: Float64  # [B]; trace: [k + (k - B)]
     refreshes: int
     max_drift: float
     seconds: dict[str, float]
 
 class TraceResult(InformationResult):
-    forward_indices: npt.NDArray[np.int64]  # [k]
+    forward_indices: IndexArray  # [k]
 
-def trace_select(
-    *,
-    kind: str,
-    features: npt.NDArray[np.floating[Any]] | None,
-    probabilities: npt.NDArray[np.floating[Any]] | None,
-    factors: npt.NDArray[np.floating[Any]] | None,
-    labeled: npt.NDArray[np.int64],
-    batch_size: int,
-    forward_count: int,
-    lam: float,
-    shrink: float,
-    scale: float,
-    use_pool_fisher: bool,
-    threads: int,
-    chunk_rows: int = 0,
-    progress: Callable[[str, int, int], object] | None = None,
-    instruction_set: str = "auto",
-) -> TraceResult: ...
-def log_det_select(
-    *,
-    kind: str,
-    features: npt.NDArray[np.floating[Any]] | None,
-    probabilities: npt.NDArray[np.floating[Any]] | None,
-    factors: npt.NDArray[np.floating[Any]] | None,
-    labeled: npt.NDArray[np.int64],
-    batch_size: int,
-    lam: float,
-    threads: int,
-    chunk_rows: int = 0,
-    progress: Callable[[str, int, int], object] | None = None,
-    instruction_set: str = "auto",
-) -> InformationResult: ...
-def information_gain(
-    *,
-    features: npt.NDArray[np.floating[Any]],
-    probabilities: npt.NDArray[np.floating[Any]] | None,
-    eval_features: npt.NDArray[np.floating[Any]],
-    weight: npt.NDArray[np.floating[Any]],
-    bias: npt.NDArray[np.float64] | None,
-    class_weights: npt.NDArray[np.float64],
-    by_probability: bool,
-    normalize: bool,
-    learning_rate: float,
-    threads: int,
-    chunk_rows: int = 0,
-    progress: Callable[[str, int, int], object] | None = None,
-    instruction_set: str = "auto",
-) -> npt.NDArray[np.float64]: ...
+class LogDetResult(InformationResult):
+    kernel_form: bool
+    entries: int
 
 class DistanceResult(TypedDict):
-    indices: npt.NDArray[np.int64]  # [B]
-    scores: npt.NDArray[np.float64]  # [B]
+    indices: IndexArray  # [B]
+    scores: Float64  # [B]
     full_distances: int
     screened_distances: int
     centers: int
     seconds: dict[str, float]
 
-def k_center(
+def trace_select(
     *,
-    features: npt.NDArray[np.floating[Any]],
-    probabilities: npt.NDArray[np.floating[Any]] | None,
-    labeled: npt.NDArray[np.int64],
-    batch_size: int,
-    first: int,
-    threads: int,
-    chunk_rows: int = 0,
-    progress: Callable[[str, int, int], object] | None = None,
-    instruction_set: str = "auto",
-) -> DistanceResult: ...
-def badge(
+    forward_count: int,
+    shrink: float,
+    scale: float,
+    use_pool_fisher: bool,
+    **pool: Unpack[InformationPool],
+) -> TraceResult: ...
+def log_det_select(*, form: str = "auto", **pool: Unpack[InformationPool]) -> LogDetResult: ...
+def k_center(*, first: int, **pool: Unpack[Pool]) -> DistanceResult: ...
+def badge(*, seed: int, **pool: Unpack[Pool]) -> DistanceResult: ...
+def information_gain(
     *,
-    features: npt.NDArray[np.floating[Any]],
-    probabilities: npt.NDArray[np.floating[Any]],
-    labeled: npt.NDArray[np.int64],
-    batch_size: int,
-    seed: int,
-    threads: int,
-    chunk_rows: int = 0,
-    progress: Callable[[str, int, int], object] | None = None,
-    instruction_set: str = "auto",
-) -> DistanceResult: ...
+    features: FloatArray,
+    probabilities: FloatArray | None,
+    eval_features: FloatArray,
+    weight: FloatArray,
+    bias: Float64 | None,
+    class_weights: Float64,
+    by_probability: bool,
+    normalize: bool,
+    learning_rate: float,
+    **execution: Unpack[Execution],
+) -> Float64: ...
 def top_k_mask(
     *,
-    diagonal: npt.NDArray[np.floating[Any]],
-    always: npt.NDArray[np.int64],  # [a, 2]
-    layer_sizes: npt.NDArray[np.int64],
-    quotas: npt.NDArray[np.int64],
+    diagonal: FloatArray,
+    always: IndexArray,  # [a, 2]
+    layer_sizes: IndexArray,
+    quotas: IndexArray,
     threads: int,
-) -> npt.NDArray[np.int64]: ...
+) -> IndexArray: ...
 def accumulate_squares(
     *,
-    total: npt.NDArray[np.floating[Any]],
-    gradients: npt.NDArray[np.floating[Any]],
-    weights: npt.NDArray[np.float64],
+    total: FloatArray,
+    gradients: FloatArray,
+    weights: Float64,
     threads: int,
 ) -> None: ...
 def instruction_set() -> str: ...

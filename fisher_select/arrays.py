@@ -7,12 +7,13 @@ whatever their strides, so a memory-mapped pool stays on disk.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from fisher_select.conversion import as_float, shape_of, to_numpy
 
 Array: TypeAlias = object
 """Anything NumPy can view: ndarray, memmap, torch CPU tensor, DLPack exporter, nested lists."""
@@ -120,10 +121,10 @@ def as_samples(name: str, value: Array) -> list[FloatArray]:
     TypeError, ValueError
         As `as_probabilities`; ValueError too for another number of axes.
     """
-    array = _to_numpy(name, value)
+    array = to_numpy(name, value)
     if array.ndim != 3 or array.size == 0:
         raise ValueError(
-            f"{name} must be samples [T, n, C], each at least 1, got shape {_shape(array)}"
+            f"{name} must be samples [T, n, C], each at least 1, got shape {shape_of(array)}"
         )
     return [
         as_probabilities(f"{name}[{t}]", sample, array.shape[1], "softmax")
@@ -142,9 +143,9 @@ def as_vector(name: str, value: Array) -> FloatArray:
     TypeError, ValueError
         As `as_matrix`, but for NaN and infinity.
     """
-    array = _as_float(name, _to_numpy(name, value))
+    array = as_float(name, to_numpy(name, value))
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must have one axis [n], n >= 1, got shape {_shape(array)}")
+        raise ValueError(f"{name} must have one axis [n], n >= 1, got shape {shape_of(array)}")
     return array
 
 
@@ -173,11 +174,11 @@ def as_labeled(value: Array | None, n: int) -> IndexArray:
     """
     if value is None:
         return np.empty(0, dtype=np.int64)
-    rows = _to_numpy("labeled", value)
+    rows = to_numpy("labeled", value)
     if rows.ndim != 1:
         raise ValueError(
             "labeled must be an index array [m] or a boolean mask [n], "
-            f"got shape {_shape(rows)}"
+            f"got shape {shape_of(rows)}"
         )
     if rows.dtype.kind == "b":
         if len(rows) != n:
@@ -215,9 +216,9 @@ def as_class_labels(name: str, value: Array, classes: int) -> IndexArray:
     ValueError
         Not one axis, empty, or a label out of range: the message names it.
     """
-    labels = _to_numpy(name, value)
+    labels = to_numpy(name, value)
     if labels.ndim != 1 or labels.size == 0:
-        raise ValueError(f"{name} must have one axis [m], m >= 1, got shape {_shape(labels)}")
+        raise ValueError(f"{name} must have one axis [m], m >= 1, got shape {shape_of(labels)}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers, got dtype {labels.dtype}")
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
@@ -229,77 +230,18 @@ def as_class_labels(name: str, value: Array, classes: int) -> IndexArray:
     return labels.astype(np.int64)
 
 
-def row_count(name: str, value: Array) -> int:
-    """Rows of any array, on any device: only its shape or length is read."""
-    shape = getattr(value, "shape", None)
-    if shape is not None and len(shape) > 0:
-        return int(shape[0])
-    try:
-        return len(value)  # type: ignore[arg-type]  # that it fails is the test
-    except TypeError:
-        raise TypeError(
-            f"{name} must be an array or a number of rows, got {type(value).__name__}"
-        ) from None
-
-
 def _as_finite(name: str, value: Array, axes: tuple[str, ...]) -> FloatArray:
-    array = _as_float(name, _to_numpy(name, value))
+    array = as_float(name, to_numpy(name, value))
     wanted = f"[{', '.join(axes)}]"
     if array.ndim != len(axes):
         raise ValueError(
             f"{name} must have {len(axes)} axes {wanted}, got {array.ndim} with shape "
-            f"{_shape(array)}"
+            f"{shape_of(array)}"
         )
     if array.size == 0:
-        raise ValueError(f"{name} must not be empty: {wanted} wanted, got {_shape(array)}")
+        raise ValueError(f"{name} must not be empty: {wanted} wanted, got {shape_of(array)}")
     _check_finite(name, array)
     return array
-
-
-def _to_numpy(name: str, value: Array) -> npt.NDArray[Any]:
-    """View as NumPy, of any dtype; torch is never imported, only met when already loaded."""
-    tensor_type = getattr(sys.modules.get("torch"), "Tensor", ())
-    if isinstance(value, tensor_type):
-        return _torch_to_numpy(name, value)
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
-    if hasattr(value, "__cuda_array_interface__"):
-        raise _not_on_cpu(name, "a CUDA device")
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        try:
-            return np.from_dlpack(value)
-        except BufferError as error:  # on another device, or of a dtype NumPy lacks
-            raise ValueError(f"{name} must be readable by the CPU: {error}") from error
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # ragged nested lists
-        raise ValueError(f"{name} must be a rectangular array: {error}") from error
-
-
-def _torch_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:
-    """Share a CPU tensor's memory; narrow floats that NumPy lacks widen to float32."""
-    if tensor.device.type != "cpu":
-        raise _not_on_cpu(name, f"torch device {str(tensor.device)!r}")
-    if tensor.layout is not sys.modules["torch"].strided:
-        raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}")
-    if tensor.is_floating_point() and tensor.element_size() < 4:
-        tensor = tensor.detach().float()
-    array: npt.NDArray[Any] = tensor.numpy(force=True)  # force: detach, no copy on the CPU
-    return array
-
-
-def _as_float(name: str, array: npt.NDArray[Any]) -> FloatArray:
-    """Native, aligned float32 or float64; a copy only where it was not that already."""
-    dtype = array.dtype
-    wide: type[np.float32] | type[np.float64]
-    if dtype.kind in "biu":
-        wide = np.float64
-    elif dtype.kind == "f" or dtype.name == "bfloat16":  # ml_dtypes' bfloat16 has kind V
-        wide = np.float64 if dtype.itemsize >= 8 else np.float32
-    else:
-        raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
-    # astype undoes a foreign byte order as well.
-    return np.require(array.astype(wide, copy=False), requirements="A")
 
 
 def _row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
@@ -343,14 +285,3 @@ def _sum_is_not_one(
         f"{name} must sum to 1 in each row for softmax (within {SUM_TOLERANCE:g}): "
         f"row {start + row} sums to {rows[row].sum(dtype=np.float64):.6g}"
     )
-
-
-def _not_on_cpu(name: str, where: str) -> ValueError:
-    return ValueError(
-        f"{name} must be in the CPU's memory, got an array on {where}: the 'cuda' backend is "
-        "not built yet; copy it to the CPU first"
-    )
-
-
-def _shape(array: npt.NDArray[Any]) -> str:
-    return f"[{', '.join(map(str, array.shape))}]"

@@ -17,14 +17,15 @@ from typing import Any, Protocol
 
 from threadpoolctl import ThreadpoolController
 
-from fisher_select import reference
+from fisher_select import cuda_module, reference
 from fisher_select.factors import TraceProblem
 from fisher_select.options import one_of
 from fisher_select.selection import Selection
 
 NAMES = ("auto", "cpu", "reference", "cuda")
 
-_NO_CUDA = "not available: the CUDA backend is not built yet"
+# What `explain` says of a CUDA module built for tests.
+EMULATED = "available (emulated on the CPU, for tests)"
 
 
 class Backend(Protocol):
@@ -53,14 +54,13 @@ class _Reference:
         return getattr(reference, operation)(**arguments)
 
 
-class _Cpu:
-    """The compiled engine."""
+class _Compiled:
+    """What the engines have in common: each is a module with the same functions."""
 
-    name = "cpu"
+    name: str
 
-    def __init__(self, core: ModuleType) -> None:
-        self._core = core
-        self._blas = _SingleThreadedBlas()
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
 
     def trace_select(self, problem: TraceProblem) -> Selection:
         found = self.call(
@@ -83,8 +83,27 @@ class _Cpu:
         return Selection(backend=self.name, **found)
 
     def call(self, operation: str, **arguments: Any) -> Any:
+        return getattr(self._module, operation)(**arguments)
+
+
+class _Cpu(_Compiled):
+    """The compiled engine of the CPU."""
+
+    name = "cpu"
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__(module)
+        self._blas = _SingleThreadedBlas()
+
+    def call(self, operation: str, **arguments: Any) -> Any:
         with self._blas.held():
-            return getattr(self._core, operation)(**arguments)
+            return super().call(operation, **arguments)
+
+
+class _Cuda(_Compiled):
+    """The compiled engine of a CUDA device."""
+
+    name = "cuda"
 
 
 class _SingleThreadedBlas:
@@ -120,33 +139,58 @@ class _SingleThreadedBlas:
                     self._restore()
 
 
-def get(name: str = "auto") -> Backend:
-    """The backend of that name; "auto" is the compiled cpu backend.
+def get(name: str = "auto", *, arrays_on_device: bool = False) -> Backend:
+    """The backend of that name.
+
+    Parameters
+    ----------
+    name
+        "auto" is "cuda" for arrays that lie on a CUDA device, and "cpu" for all others.
+    arrays_on_device
+        Whether they do.
 
     Raises
     ------
     ValueError
-        Unknown name, or "cuda", which is not built yet.
+        Unknown name, or "cuda" where it cannot run.
     ImportError
         The compiled module could not be imported (see `explain`).
     """
     one_of("backend", name, NAMES)
-    if name == "cuda":
-        raise ValueError(f"backend 'cuda' is {_NO_CUDA}")
     if name == "reference":
         return _Reference()
+    if name == "cuda" or (name == "auto" and arrays_on_device):
+        return _cuda()
     return _cpu()
 
 
 def explain() -> dict[str, str]:
-    """Each backend's state: "available", or the reason why it is not."""
+    """Each backend's state: "available" and on what, or the reason why it is not."""
     try:
         _cpu()
     except ImportError as error:
         cpu = f"not available: {error.__cause__}"
     else:
         cpu = "available"
-    return {"cpu": cpu, "reference": "available", "cuda": _NO_CUDA}
+    return {"cpu": cpu, "reference": "available", "cuda": _cuda_state()}
+
+
+def _cuda_state() -> str:
+    try:
+        module = cuda_module.load()
+    except ImportError as error:
+        return f"not available: {error}"
+    if reason := module.device_state():
+        return f"not available: {reason}"
+    return EMULATED if module.emulated else f"available ({module.device_name(0)})"
+
+
+def _cuda() -> _Cuda:
+    """The CUDA backend; what a driver or a device lacks is looked at each time."""
+    state = _cuda_state()
+    if not state.startswith("available"):
+        raise ValueError(f"backend 'cuda' is {state}")
+    return _Cuda(cuda_module.load())
 
 
 @functools.cache

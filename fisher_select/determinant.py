@@ -32,8 +32,14 @@ def max_det(
     """Greedy D-optimal design: maximise log det(lam I + sum V V^T), exactly.
 
     The sum runs over labelled rows and picks. Each pick is the row with the largest
-    log det(I + V_i^T M^-1 V_i); the engine keeps that r x r matrix for every row and pays one
-    GEMM a pick. Ties go to the lowest index.
+    log det(I + V_i^T M^-1 V_i). Ties go to the lowest index.
+
+    The engine has two forms of the same picks. The matrix form keeps M^-1, 3 D^2 doubles with
+    D = (C - 1) d, and pays one GEMM a pick. The kernel form, for gradient="rank_one", keeps a
+    pivoted Cholesky factor of the inner products <x_i, x_j> <g_i, g_j> instead: n (m + B)
+    doubles for m labelled rows, d + C + m + B multiplications for each row and pick that an
+    upper bound cannot rule out. "rank_one" takes the form with fewer multiplications, unless
+    that would hold more than 1 GiB and the other one less.
 
     Parameters
     ----------
@@ -57,14 +63,19 @@ def max_det(
     Returns
     -------
     Selection
-        `scores` are the gains of log det M, `objective` its value after each pick.
+        `scores` are the gains of log det M, `objective` its value after each pick. On the cpu
+        backend `diagnostics["kernel_form"]` is 1 or 0, and `diagnostics["entries"]` counts the
+        entries of the kernel form's factor that picking computed, of (n - m) B at the most.
 
     Raises
     ------
     TypeError, ValueError
         Bad input, before any work; the message names the argument.
     NumericalError
-        M is not positive definite in floating point; names the step.
+        M is not positive definite in floating point, or a gain is lost in rounding; names the
+        step.
+    MemoryError
+        Says what was needed and which option lowers it.
 
     References
     ----------
@@ -107,4 +118,6 @@ def max_det(
         chunk_rows=problem.chunk_rows,
         progress=problem.progress,
     )
-    return Selection(backend=engine.name, **found)
+    measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
+    diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
+    return Selection(backend=engine.name, diagnostics=diagnostics, **found)

@@ -59,16 +59,15 @@ def information_gain(
 ) -> Selection:
     """Pick the rows with the largest information gain, ties to the lowest index.
 
+    All arguments but these, and what is raised, are those of
+    `fisher_select.information_gain_scores`.
+
     Parameters
     ----------
-    X, P, eval_features, eval_labels, weight, bias, learning_rate, kind, normalize
-        What is scored, and how: see `fisher_select.information_gain_scores`.
     labeled : int array [m], bool array [n] or None
         Rows labelled already, never picked.
     batch_size : int
         Rows to label now.
-    backend, threads, chunk_rows, progress
-        As for `fisher_select.information_gain_scores`.
     seed : int or None
         Has no effect: the selection is deterministic.
 
@@ -76,13 +75,6 @@ def information_gain(
     -------
     Selection
         `scores` are the information gains of the picks, falling.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Bad input, before any work; the message names the argument.
-    NumericalError
-        A step is so long that a logit overflows.
     """
     as_seed(seed)
     as_count("batch_size", batch_size)
@@ -165,7 +157,7 @@ def information_gain_scores(
     Raises
     ------
     TypeError, ValueError
-        Bad input; the message names the argument.
+        Bad input, before any work; the message names the argument.
     NumericalError
         A step is so long that a logit overflows.
     MemoryError

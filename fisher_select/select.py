@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select import backends
-from fisher_select.arrays import Array, as_labeled, row_count
+from fisher_select.arrays import Array, as_labeled
+from fisher_select.conversion import row_count
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_count, as_seed, check_batch
 from fisher_select.progress import ProgressCallback

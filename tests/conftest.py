@@ -18,9 +18,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--require-cuda") and backends.explain()["cuda"] == backends.EMULATED:
+        raise pytest.UsageError("--require-cuda wants a device, and this one is emulated")
+
+
+def pytest_report_header() -> str:
+    state = backends.explain()["cuda"]
+    return f"CUDA: {'EMULATED on the CPU' if state == backends.EMULATED else state}"
+
+
 def _available(name: str, config: pytest.Config) -> str:
     reason = backends.explain()[name]
-    if reason != "available":
+    if not reason.startswith("available"):
         missing = f"backend {name!r} is {reason}"
         if name == "cuda" and config.getoption("--require-cuda"):
             pytest.fail(missing)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fisher_select import arrays
+from fisher_select import arrays, conversion
 
 RNG = np.random.default_rng(0)
 
@@ -242,7 +242,7 @@ def test_nothing_labeled(given: Any) -> None:
 
 
 def test_row_count_reads_no_data() -> None:
-    assert arrays.row_count("pool", torch.empty(7, 3, device="meta")) == 7
-    assert arrays.row_count("pool", [[1], [2]]) == 2
+    assert conversion.row_count("pool", torch.empty(7, 3, device="meta")) == 7
+    assert conversion.row_count("pool", [[1], [2]]) == 2
     with pytest.raises(TypeError, match="pool must be an array or a number of rows, got set_"):
-        arrays.row_count("pool", iter({1}))
+        conversion.row_count("pool", iter({1}))

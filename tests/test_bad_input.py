@@ -148,10 +148,6 @@ def test_unknown_words_list_the_known_ones(name: str, known: str) -> None:
     refused(ValueError, f"^{name} must be one of {known}, got None$", **{name: None})
 
 
-def test_cuda_is_not_built_yet() -> None:
-    refused(ValueError, "^backend 'cuda' is not available: ", backend="cuda")
-
-
 def test_rank_is_not_available() -> None:
     refused(
         ValueError,
@@ -326,7 +322,7 @@ def test_memory_error_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("fisher_select.reference.fisher.last_layer", full)
+    monkeypatch.setattr("fisher_select.reference.factors.last_layer", full)
     with pytest.raises(MemoryError, match=r"dense .* 20 rows \(.* 9 TiB\); use backend='cpu'"):
         fs.bait(X, P, batch_size=4, backend="reference")
 

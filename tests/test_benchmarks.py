@@ -240,6 +240,18 @@ def test_a_wrong_answer_is_not_recorded_and_is_an_exit_code(tmp_path, monkeypatc
         raise AnswerError("picks differ from step 0 on")
 
     monkeypatch.setitem(run.BENCHMARKS, "bait_pick", wrong)
-    assert run.main(["--quick", "--only", "bait_pick", "--out", str(tmp_path)]) == 1
-    assert not (tmp_path / "bait_pick.json").exists()
-    assert "picks differ from step 0 on" in capsys.readouterr().err
+    folder = tmp_path / "not" / "there"
+    assert run.main(["--quick", "--only", "bait_pick", "--out", str(folder)]) == 1
+    assert not list(folder.iterdir())
+    said = capsys.readouterr().err
+    assert "picks differ from step 0 on" in said
+    assert said.endswith("nothing was measured, and no file was written\n")
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_measuring(tmp_path, capsys):
+    (tmp_path / "taken").touch()
+    with pytest.raises(SystemExit, match="2"):
+        run.main(["--quick", "--only", "bait_pick", "--out", str(tmp_path / "taken")])
+    assert f"--out: cannot make folder {tmp_path / 'taken'}: File exists" in (
+        capsys.readouterr().err
+    )

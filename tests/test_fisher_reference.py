@@ -11,6 +11,7 @@ from problems import KINDS, arguments, problem_of, softmax_rows
 
 import fisher_select as fs
 from fisher_select.reference import fisher as reference
+from fisher_select.reference.factors import softmax_factors
 
 N, D_FEATURES, CLASSES = 12, 3, 4
 
@@ -172,6 +173,6 @@ def test_the_inputs_are_left_as_they_were() -> None:
 
 def test_softmax_factors_have_the_wanted_product() -> None:
     P = softmax_rows(np.random.default_rng(1), 5, 6)
-    L = reference.softmax_factors(P)
+    L = softmax_factors(P)
     wanted = np.stack([np.diag(p) - np.outer(p, p) for p in P])
     np.testing.assert_allclose(L @ L.transpose(0, 2, 1), wanted, atol=1e-15)

@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forward-backward greedy selection by tr(M^-1 F): the stages of select_by_trace (ops.h).
-#include <algorithm>
-
 #include "dispatch.h"
 #include "error.h"
-#include "greedy.h"
 #include "information.h"
 #include "information_objective.h"
 #include "ops.h"
 #include "parallel.h"
+#include "stage.h"
 #include "stopwatch.h"
 
 namespace fisher_select::cpu {
-namespace {
-
-void note(InformationResult& result, const GreedyResult& stage,
-          const InformationObjective& objective, double blind) {
-    result.refreshes += stage.refreshes;
-    result.max_drift = std::max(result.max_drift, stage.max_drift);
-    for (double value : objective.path()) result.objective.push_back(value + blind);
-}
-
-}  // namespace
 
 InformationResult select_by_trace(const Context& caller, const TraceProblem& problem) {
     const Factors& factors = problem.factors;
@@ -54,10 +42,8 @@ InformationResult select_by_trace(const Context& caller, const TraceProblem& pro
                                        problem.instruction_set);
         watch.lap("setup");
 
-        Greedy<InformationObjective> greedy(context, objective, mask(n, problem.labeled),
-                                            {"forward", problem.forward_count});
-        GreedyResult stage = greedy.run();
-        note(result, stage, objective, blind);
+        GreedyResult stage = run_stage(context, objective, mask(n, problem.labeled),
+                                       {"forward", problem.forward_count}, blind, result);
         forward = std::move(stage.picks);
         gains = std::move(stage.scores);
         objective.settle();
@@ -71,11 +57,10 @@ InformationResult select_by_trace(const Context& caller, const TraceProblem& pro
                                        {forward.data(), static_cast<int64_t>(forward.size())},
                                        information, Direction::remove, Precision::float64,
                                        options, problem.instruction_set);
-        Greedy<InformationObjective> greedy(
+        const GreedyResult stage = run_stage(
             context, objective, removed,
-            {"backward", problem.forward_count - problem.batch_size, problem.forward_count});
-        const GreedyResult stage = greedy.run();
-        note(result, stage, objective, blind);
+            {"backward", problem.forward_count - problem.batch_size, problem.forward_count},
+            blind, result);
         for (int64_t i : stage.picks) removed[static_cast<size_t>(i)] = 1;
         watch.lap("backward");
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.h"
+#include "factor_entries.h"
 #include "parallel.h"
 #include "rows.h"
 
@@ -26,23 +27,6 @@ std::pair<int, int> triangle_entry(int64_t entry) {
     return {k, static_cast<int>(entry - triangle(k))};
 }
 
-/// Entry (k, l) of L L^T for one sample: the weight of x x^T in block (k, l) of V V^T.
-double block_weight(const Factors& f, const double* s, const double* mu, int k, int l) {
-    if (f.link == Link::identity) return 1.0;
-    const double own = k == l ? s[k] * s[k] : 0.0;
-    if (f.link == Link::diagonal) return own;
-    if (f.link == Link::vector) return s[k] * s[l];
-    double total = 0.0;
-    for (int a = 0; a < f.rank; ++a) total += s[a] * s[a];
-    return own - mu[l] * s[k] * s[k] - mu[k] * s[l] * s[l] + mu[k] * mu[l] * total;
-}
-
-std::vector<SquareMatrix> square_matrices(const Factors& factors) {
-    std::vector<SquareMatrix> matrices;
-    for (int g = 0; g < factors.groups; ++g) matrices.emplace_back(factors.block());
-    return matrices;
-}
-
 }  // namespace
 
 Information::Information(const Context& context, const Factors& factors,
@@ -53,13 +37,13 @@ Information::Information(const Context& context, const Factors& factors,
       pool_fisher_(pool_fisher),
       vectors_at_once_(std::max(kVectors, factors.vectors.slots)),
       capacity_(std::max<int64_t>(1, kPendingColumns / factors.rank)) {
-    m_ = square_matrices(factors);
+    m_ = square_matrices();
     for (SquareMatrix& m : m_) {
         m.values.zero();
         for (int64_t i = 0; i < m.n; ++i) *m.at(i, i) = lam;
     }
     if (pool_fisher == PoolFisher::mean) {
-        f_ = square_matrices(factors);
+        f_ = square_matrices();
         for (SquareMatrix& f : f_) f.values.zero();
         accumulate({nullptr, factors.count()}, 1.0 / static_cast<double>(factors.count()), f_);
     }
@@ -73,6 +57,17 @@ Information::Information(const Context& context, const Factors& factors,
                         kRemedy);
     r_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
                               "the pending updates", kRemedy);
+}
+
+SquareMatrix Information::square_matrix() const {
+    return {factors_.block(), "an information matrix (parameters squared, float64)",
+            factors_.matrix_remedy(has_p() ? Criterion::trace : Criterion::log_det)};
+}
+
+std::vector<SquareMatrix> Information::square_matrices() const {
+    std::vector<SquareMatrix> matrices;
+    for (int g = 0; g < factors_.groups; ++g) matrices.push_back(square_matrix());
+    return matrices;
 }
 
 void Information::add_samples(const RowList& rows, double coefficient) {
@@ -142,10 +137,10 @@ void Information::accumulate(const RowList& rows, double coefficient,
 void Information::refresh(int64_t step) {
     pending_ = 0;
     if (q_.empty()) {
-        q_ = square_matrices(factors_);
-        if (has_p()) p_ = square_matrices(factors_);
+        q_ = square_matrices();
+        if (has_p()) p_ = square_matrices();
     }
-    SquareMatrix r(factors_.block());
+    SquareMatrix r = square_matrix();
     log_det_ = 0.0;
     for (size_t g = 0; g < m_.size(); ++g) {
         std::copy_n(m_[g].values.data(), m_[g].values.size(), q_[g].values.data());

@@ -57,6 +57,8 @@ public:
     const SquareMatrix& P(int group) const { return p_[static_cast<size_t>(group)]; }
 
 private:
+    SquareMatrix square_matrix() const;
+    std::vector<SquareMatrix> square_matrices() const;
     void accumulate(const RowList& rows, double coefficient, std::vector<SquareMatrix>& target);
     void read_stored(const std::vector<SquareMatrix>& stored, const double* x, int count,
                      double* out) const;

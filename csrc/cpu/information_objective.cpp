@@ -8,6 +8,7 @@
 
 #include "dispatch.h"
 #include "error.h"
+#include "factor_entries.h"
 #include "parallel.h"
 
 namespace fisher_select::cpu {
@@ -20,34 +21,6 @@ double dot(const double* a, const double* b, int64_t n) {
     double total = 0.0;
     for (int64_t k = 0; k < n; ++k) total += a[k] * b[k];
     return total;
-}
-
-void congruence_any_link(const Factors& f, double scale, const double* s, const double* mu,
-                         double* S, double* work) {
-    switch (f.link) {
-        case Link::identity:
-            return congruence<0, Link::identity>(f.rank, scale, s, mu, S, work);
-        case Link::diagonal:
-            return congruence<0, Link::diagonal>(f.rank, scale, s, mu, S, work);
-        case Link::softmax: return congruence<0, Link::softmax>(f.rank, scale, s, mu, S, work);
-        case Link::vector: S[0] = quadratic_form(f.classes, scale, s, S);
-    }
-}
-
-/// Entry (b, j) of L [inner, r] in the classes, or slots, that the engine keeps.
-double link_entry(const Factors& f, const double* s, const double* mu, int b, int j) {
-    const double unit = b == j ? 1.0 : 0.0;
-    switch (f.link) {
-        case Link::identity: return unit;
-        case Link::diagonal: return unit * s[j];
-        case Link::vector: return s[b];
-        case Link::softmax: break;
-    }
-    return (unit - mu[b]) * s[j];
-}
-
-double packed(const double* symmetric, int i, int j) {
-    return symmetric[i >= j ? triangle(i) + j : triangle(j) + i];
 }
 
 /// The small matrices of one commit, column-major.
@@ -63,31 +36,17 @@ Step small_step(const Factors& f, const double* s, const double* mu, const doubl
     std::vector<double> inverse(static_cast<size_t>(triangle(r)));  // K^-1
     add_identity(r, options.sign, G, inverse.data());
     inverse_cholesky<0>(r, inverse.data());
-    const auto k_inverse = [&](int i, int j) {
-        return inverse[static_cast<size_t>(triangle(i) + j)];
-    };
     Step step;
     for (int j = 0; j < r; ++j)
-        for (int b = 0; b < inner; ++b) {
-            double sum = 0.0;
-            for (int k = 0; k <= j; ++k) sum += link_entry(f, s, mu, b, k) * k_inverse(j, k);
-            step.E.push_back(options.scale * sum);
-        }
+        for (int b = 0; b < inner; ++b)
+            step.E.push_back(update_entry(f, options.scale, s, mu, inverse.data(), b, j));
     if (H == nullptr) return step;
-    std::vector<double> half;  // H K^-T
+    std::vector<double> half;
     for (int j = 0; j < r; ++j)
-        for (int i = 0; i < r; ++i) {
-            double sum = 0.0;
-            for (int k = 0; k <= j; ++k) sum += packed(H, i, k) * k_inverse(j, k);
-            half.push_back(sum);
-        }
+        for (int i = 0; i < r; ++i) half.push_back(half_step_entry(H, inverse.data(), i, j));
     for (int j = 0; j < r; ++j)
-        for (int i = 0; i < r; ++i) {
-            double sum = 0.0;
-            for (int k = 0; k <= i; ++k)
-                sum += k_inverse(i, k) * half[static_cast<size_t>(j * r + k)];
-            step.S.push_back(sum);
-        }
+        for (int i = 0; i < r; ++i)
+            step.S.push_back(step_entry(r, half.data(), inverse.data(), i, j));
     return step;
 }
 
@@ -151,11 +110,7 @@ void InformationObjective::calibrate(const std::vector<char>& taken) {
 }
 
 bool InformationObjective::worn(double best) const {
-    if (options_.sign < 0) return false;  // removals add to H: nothing cancels
-    // Updates subtract from entries as large as error_scale_, so scores carry errors of about
-    // this size. In float32 the drift check sees the rest; float64 has nobody to check it.
-    const double tolerance = precision_ == Precision::float32 ? 1e-1 : 1e-8;
-    return 4 * resolution() * error_scale_ > tolerance * best;
+    return worn_by_rounding(options_.sign, resolution(), error_scale_, best);
 }
 
 void InformationObjective::settle() {
@@ -229,7 +184,7 @@ double InformationObjective::evaluate_group(int64_t place, int group) {
                 const int64_t right = products + b * f.block() + (dense ? 0 : a * d);
                 S[triangle(a) + b] = dot(dense ? x + a * d : x, images.data() + right, d);
             }
-        congruence_any_link(f, options_.scale * options_.scale, s, mu, S, work.data());
+        congruence_any_link<0>(f, options_.scale * options_.scale, s, mu, S, work.data());
     };
     double* G = g_.data() + at * triangle(f.inner());
     double* H = h_.data() + at * triangle(f.inner());

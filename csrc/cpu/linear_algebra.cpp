@@ -8,11 +8,8 @@
 
 namespace fisher_select::cpu {
 
-SquareMatrix::SquareMatrix(int64_t n_)
-    : n(n_),
-      values({n_, n_}, "an information matrix (parameters squared, float64)",
-             "lower the feature width or the number of classes, or choose "
-             "fisher='block_diagonal' or 'binary'") {}
+SquareMatrix::SquareMatrix(int64_t n_, const char* purpose, const char* remedy)
+    : n(n_), values({n_, n_}, purpose, remedy) {}
 
 void mirror_tile(SquareMatrix& a, int64_t I, int64_t J) {
     const int64_t i0 = I * kTile, j0 = J * kTile, rows = tile_size(a.n, I),
@@ -27,10 +24,8 @@ void mirror_tile(SquareMatrix& a, int64_t I, int64_t J) {
                     *a.at(j, i) = *a.at(i, j);
 }
 
-namespace {
-
-/// A <- its lower Cholesky factor, right-looking by tiles.
-bool factorize(const Context& context, SquareMatrix& a) {
+/// Right-looking by tiles.
+bool cholesky(const Context& context, SquareMatrix& a) {
     const int64_t tiles = tile_count(a.n);
     const int ld = static_cast<int>(a.n);
     for (int64_t K = 0; K < tiles; ++K) {
@@ -54,6 +49,8 @@ bool factorize(const Context& context, SquareMatrix& a) {
     }
     return true;
 }
+
+namespace {
 
 /// R <- K^-1 for the lower factor K, both lower; columns of a tile need nothing above them.
 void invert_lower(const Context& context, const SquareMatrix& k, SquareMatrix& r) {
@@ -95,7 +92,7 @@ void multiply(const Context& context, char trans_a, const SquareMatrix& a, char 
 }  // namespace
 
 bool invert_factor(const Context& context, SquareMatrix& m, SquareMatrix& r, double& log_det) {
-    if (!factorize(context, m)) return false;
+    if (!cholesky(context, m)) return false;
     log_det = 0.0;
     for (int64_t i = 0; i < m.n; ++i) log_det += 2.0 * std::log(*m.at(i, i));
     invert_lower(context, m, r);

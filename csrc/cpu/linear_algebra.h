@@ -20,7 +20,8 @@ constexpr int64_t tile_size(int64_t n, int64_t tile) {
 /// Column-major [n, n]; both triangles are kept.
 struct SquareMatrix {
     SquareMatrix() = default;
-    explicit SquareMatrix(int64_t n_);
+    /// `purpose` and `remedy` are the words of the error when memory runs out.
+    SquareMatrix(int64_t n_, const char* purpose, const char* remedy);
     double* at(int64_t i, int64_t j) { return values.data() + j * n + i; }
     const double* at(int64_t i, int64_t j) const { return values.data() + j * n + i; }
 
@@ -34,6 +35,10 @@ void for_lower_tiles(const Context& context, int64_t n, const Body& body);
 
 /// Copies the lower tile (I, J) to the upper triangle.
 void mirror_tile(SquareMatrix& a, int64_t I, int64_t J);
+
+/// a <- its lower Cholesky factor (above the diagonal tiles nothing is written); false where it
+/// is not positive definite. n^3 / 6 multiplications.
+bool cholesky(const Context& context, SquareMatrix& a);
 
 /// r <- R, the inverse of M's Cholesky factor (lower), so that M^-1 = R^T R; false where M is
 /// not positive definite. M is overwritten. About n^3 / 3 multiplications.

@@ -45,7 +45,7 @@ void update_rank(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sig
             const auto product = [=](int a, int j) {
                 return load(own + (a * columns + j) * ld);
             };
-            apply_link<R, kLink, V>(r, chunk.classes, columns, product, s, mu, ty);
+            apply_link<R, kLink>(r, chunk.classes, columns, product, s, mu, ty);
             update_state<R, kCriterion>(r, sign, ty, G, H);
             score += score_group<R, kCriterion>(r, sign, G, H, triangle_work);
         }

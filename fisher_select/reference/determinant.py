@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select.progress import ProgressCallback
-from fisher_select.reference.fisher import Float64, factors_of, inverse_root
+from fisher_select.reference.factors import Float64, factors_of
+from fisher_select.reference.fisher import inverse_root
 
 
 def log_det_gains(V: Float64, R: Float64) -> Float64:  # [n, D, r], [D, D] -> [n]

@@ -9,87 +9,26 @@ tested against this file, which serves as a backend of its own on small pools.
 from __future__ import annotations
 
 import time
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fisher_select.errors import NumericalError
 from fisher_select.factors import TraceProblem
+from fisher_select.reference.factors import Float64, factors_of
 from fisher_select.selection import Selection
-
-Float64: TypeAlias = npt.NDArray[np.float64]
 
 _NOISE = 1e-12
 """Gains below this share of the objective are its rounding noise: regrets are measured
 against it there, not against a best gain that is itself noise."""
 
 
-# ------------------------------------------------------------------------------ factors
-def softmax_factors(P: Float64) -> Float64:  # [n, C] -> [n, C, C]
-    """L_i with L L^T = diag(p) - p p^T: columns sqrt(p_c) (e_c - p)."""
-    L: Float64 = (np.eye(P.shape[1]) - P[:, :, None]) * np.sqrt(P)[:, None, :]
-    return L
-
-
-def sigmoid_factors(Q: Float64) -> Float64:  # [n, C] -> [n, C, C]
-    """L_i with L L^T = diag(q (1 - q))."""
-    L: Float64 = np.eye(Q.shape[1]) * np.sqrt(Q * (1.0 - Q))[:, None, :]
-    return L
-
-
-def binary_factors(P: Float64) -> Float64:  # [n, C] -> [n, 1, 1]
-    """Most likely class against the rest: L_i = sqrt(q (1 - q)), q = max_c p_c."""
-    q = P.max(axis=1)
-    L: Float64 = np.sqrt(q * (1.0 - q))[:, None, None]
-    return L
-
-
-def gaussian_factors(n: int) -> Float64:  # [n, 1, 1]
-    """Regression with unit noise: L_i = 1."""
-    return np.ones((n, 1, 1))
-
-
-def last_layer(L: Float64, X: Float64) -> Float64:  # [n, C, r], [n, d] -> [n, C d, r]
-    """V_i = L_i (x) x_i, class-major."""
-    n, C, r = L.shape
-    V: Float64 = np.einsum("ncr,nd->ncdr", L, X).reshape(n, C * X.shape[1], r)
-    return V
-
-
-def gradient_factors(P: Float64) -> Float64:  # [n, C] -> [n, C, 1]
-    """BADGE's gradient of the logits at the most likely class: e_yhat - p."""
-    L: Float64 = (np.eye(P.shape[1])[P.argmax(axis=1)] - P)[:, :, None]
-    return L
-
-
-_LINKS = {
-    "softmax": softmax_factors,
-    "sigmoid": sigmoid_factors,
-    "block_diagonal": sigmoid_factors,  # the same with weights p (1 - p)
-    "binary": binary_factors,
-    "gradient": gradient_factors,
-}
-
-
-def factors_of(
-    kind: str, features: Any, probabilities: Any, factors: Any
-) -> Float64:  # [n, D, r]
-    """V_i of every row, unscaled; `kind` as in factors.TraceProblem, or "gradient"."""
-    if factors is not None:
-        return np.ascontiguousarray(factors, dtype=np.float64)
-    X = np.asarray(features, dtype=np.float64)
-    if kind == "gaussian":
-        return last_layer(gaussian_factors(len(X)), X)
-    return last_layer(_LINKS[kind](np.asarray(probabilities, dtype=np.float64)), X)
-
-
+# -------------------------------------------------------------------------- information
 def pool_factors(problem: TraceProblem) -> Float64:
     """V [n, D, r] of every row, unscaled."""
     return factors_of(problem.kind, problem.features, problem.probabilities, problem.factors)
 
 
-# -------------------------------------------------------------------------- information
 def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
     """Mean over the rows of V V^T; the mean over no rows is 0."""
     n, D, r = V.shape
@@ -100,13 +39,7 @@ def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
 
 def start(problem: TraceProblem) -> tuple[Float64, Float64, Float64]:
     """Scaled factors V [n, D, r], M before any pick [D, D], and F [D, D]."""
-    try:
-        V = pool_factors(problem)
-    except MemoryError as error:
-        raise MemoryError(
-            f"backend='reference' keeps dense float64 factors of all {problem.n} rows "
-            f"({error}); use backend='cpu', which never forms them"
-        ) from error
+    V = pool_factors(problem)
     identity = np.eye(V.shape[1])
     M = problem.lam * identity + problem.shrink * fisher_matrix(V[problem.labeled])
     F = fisher_matrix(V) if problem.use_pool_fisher else identity

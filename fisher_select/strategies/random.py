@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fisher_select.arrays import Array, row_count
+from fisher_select.arrays import Array
+from fisher_select.conversion import row_count
 from fisher_select.select import random
 from fisher_select.selection import Selection
 from fisher_select.strategies.base import Strategy
