@@ -2,6 +2,7 @@
 // k_center and badge for Python: arrays in, a dict of arrays out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "distance_result.h"
 #include "ops.h"
 #include "rooms.h"
 
@@ -31,16 +32,7 @@ py::dict run(Operation operation, const DistanceProblem& problem, int threads,
         py::gil_scoped_release release;
         return operation(context, problem);
     }();
-    py::dict seconds;
-    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
-    py::dict out;
-    out["indices"] = to_array(result.indices);
-    out["scores"] = to_array(result.scores);
-    out["full_distances"] = result.full_distances;
-    out["screened_distances"] = result.screened_distances;
-    out["centers"] = result.centers;
-    out["seconds"] = seconds;
-    return out;
+    return to_dict(result);
 }
 
 py::dict k_center(const py::array& features, const std::optional<py::array>& probabilities,

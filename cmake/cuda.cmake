@@ -9,6 +9,10 @@ option(FISHER_SELECT_CUDA_EMULATION "Build _cuda for tests: the CPU emulates CUD
 
 set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/device.cu
+    csrc/cuda/directions.cu
+    csrc/cuda/distance.cu
+    csrc/cuda/embedding.cu
+    csrc/cuda/exact_distance.cu
     csrc/cuda/information.cu
     csrc/cuda/linear_algebra.cu
     csrc/cuda/pool_kernels.cu
@@ -90,7 +94,9 @@ function(add_cuda_module)
         ${FISHER_SELECT_CUDA_SOURCES}
         ${ARGN}
         csrc/factors.cpp
+        csrc/subspace.cpp
         bindings/callbacks.cpp
+        bindings/cuda_distance.cpp
         bindings/cuda_module.cpp
         bindings/errors.cpp)
     target_include_directories(_cuda PRIVATE csrc)

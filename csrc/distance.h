@@ -50,8 +50,7 @@ struct Difference {
 /// for g = x (x) r and h = y (x) s: no term is a difference of large numbers for close rows,
 /// and equal rows are exactly 0 apart. `x` compares x with y, `s` compares s with r.
 FS_HOST_DEVICE double gradient_square(const Difference& x, const Difference& s) {
-    const double square =
-        x.square * s.center + x.center * s.square - 2.0 * x.along * s.along;
+    const double square = x.square * s.center + x.center * s.square - 2.0 * x.along * s.along;
     return square > 0.0 ? square : 0.0;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "subspace.h"
@@ -65,19 +66,20 @@ double largest_square(const Buffer<double>& sample, int64_t count, int64_t lengt
     return largest;
 }
 
-/// basis [count, length] as columns [length, kLaneFields], on the device.
+/// basis [count, length] as columns [length, kColumns], on the device.
 DeviceBuffer<double> upload_basis(const Device& device, const Buffer<double>& basis,
                                   int64_t count, int64_t length) {
-    std::vector<double> columns(static_cast<size_t>(length * kLaneFields));
+    std::vector<double> columns(static_cast<size_t>(length * kColumns));
     for (int64_t k = 0; k < length; ++k)
         for (int64_t j = 0; j < count; ++j)
-            columns[static_cast<size_t>(k * kLaneFields + j)] = basis[j * length + k];
-    DeviceBuffer<double> on_device(device, {length, kLaneFields}, kPurpose, kRemedy);
+            columns[static_cast<size_t>(k * kColumns + j)] = basis[j * length + k];
+    DeviceBuffer<double> on_device(device, {length, kColumns}, kPurpose, kRemedy);
     on_device.upload(columns.data(), on_device.size());
     return on_device;
 }
 
-/// Coordinates [count, directions] of a sample [count, length] along basis [directions, length].
+/// Coordinates [count, directions] of a sample [count, length] along basis [directions,
+/// length].
 Buffer<double> coordinates(const Blas& blas, const Buffer<double>& sample, int64_t count,
                            const Buffer<double>& basis, int64_t directions, int64_t length) {
     Buffer<double> along({count, directions}, kPurpose, kRemedy);
@@ -87,28 +89,29 @@ Buffer<double> coordinates(const Blas& blas, const Buffer<double>& sample, int64
     return along;
 }
 
-/// The pairs with the largest mean square; x [count, kCoordinates], r [count, directions].
-ProductPairs leading_pairs(const Buffer<double>& x, const Buffer<double>& r, int64_t count,
-                           int64_t directions) {
-    std::vector<double> sums(static_cast<size_t>(kCoordinates * directions));
-    for (int64_t i = 0; i < count; ++i)
-        for (size_t pair = 0; pair < sums.size(); ++pair) {
-            const int64_t at = static_cast<int64_t>(pair);
-            const double product = x[i * kCoordinates + at / directions] *
-                                   r[i * directions + at % directions];
-            sums[pair] += product * product;
+/// The pairs with the largest mean square; x [count, kDirections], r [count, directions].
+std::vector<CoordinatePair> leading_pairs(const Buffer<double>& x, const Buffer<double>& r,
+                                          int64_t count, int64_t directions) {
+    const auto square_sum = [&](const CoordinatePair& pair) {
+        double sum = 0.0;
+        for (int64_t i = 0; i < count; ++i) {
+            const double product =
+                x[i * kDirections + pair.feature] * r[i * directions + pair.label];
+            sum += product * product;
         }
-    std::vector<int32_t> order(sums.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-        return sums[static_cast<size_t>(a)] > sums[static_cast<size_t>(b)];
-    });
-    ProductPairs pairs{};
-    for (int k = 0; k < kCoordinates; ++k) {
-        const int32_t pair = order[static_cast<size_t>(k)];
-        pairs.feature[k] = pair / static_cast<int32_t>(directions);
-        pairs.label[k] = pair % static_cast<int32_t>(directions);
-    }
+        return sum;
+    };
+    std::vector<std::pair<double, CoordinatePair>> ranked;
+    for (int32_t feature = 0; feature < kDirections; ++feature)
+        for (int32_t label = 0; label < directions; ++label) {
+            const CoordinatePair pair{feature, label};
+            ranked.emplace_back(square_sum(pair), pair);
+        }
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::vector<CoordinatePair> pairs;
+    for (const auto& [square, pair] : ranked)
+        if (pairs.size() < kMostCoordinates) pairs.push_back(pair);
     return pairs;
 }
 
@@ -126,10 +129,11 @@ Directions::Directions(const Device& device, const Context& context, const Point
     require_no_overflow(std::sqrt(largest));
     if (largest > 0.0) scale_ = std::exp2(-std::ceil(0.5 * std::log2(largest)));
     const Buffer<double> basis =
-        leading_directions(context.blas, sample, count, d, kCoordinates);
-    basis_ = upload_basis(device, basis, kCoordinates, d);
+        leading_directions(context.blas, sample, count, d, kDirections);
+    basis_ = upload_basis(device, basis, kDirections, d);
     view_.center = center_.data();
     view_.basis = basis_.data();
+    view_.coordinates = kDirections;
     if (!points.gradient()) return;
 
     const int64_t classes = points.probabilities.cols;
@@ -137,15 +141,19 @@ Directions::Directions(const Device& device, const Context& context, const Point
         draw_sample(device, points, count, classes, &gather_residuals);
     // Residuals add up to 0: one direction fewer than classes holds them whole.
     const int64_t directions =
-        std::clamp<int64_t>(classes - 1, 1, static_cast<int64_t>(kCoordinates));
+        std::clamp<int64_t>(classes - 1, 1, static_cast<int64_t>(kDirections));
     const Buffer<double> class_basis =
         leading_directions(context.blas, residuals, count, classes, directions);
     class_basis_ = upload_basis(device, class_basis, directions, classes);
     view_.class_basis = class_basis_.data();
-    view_.pairs = leading_pairs(
-        coordinates(context.blas, sample, count, basis, kCoordinates, d),
+    const std::vector<CoordinatePair> pairs = leading_pairs(
+        coordinates(context.blas, sample, count, basis, kDirections, d),
         coordinates(context.blas, residuals, count, class_basis, directions, classes), count,
         directions);
+    view_.coordinates = static_cast<int>(pairs.size());
+    pairs_ = DeviceBuffer<CoordinatePair>(device, {view_.coordinates}, kPurpose, kRemedy);
+    pairs_.upload(pairs.data(), view_.coordinates);
+    view_.pairs = pairs_.data();
 }
 
 }  // namespace fisher_select::cuda

@@ -3,7 +3,7 @@
 // tiles, then all rows meet it.
 #include "distance.h"
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 
 #include "nearest_center.h"
@@ -16,7 +16,6 @@ namespace {
 
 constexpr const char* kPurpose = "the pool's distances";
 constexpr const char* kRemedy = "select from a part of the pool";
-constexpr int kPickThreads = 1024;  // one block looks at all tiles
 
 /// Where picks are kept until the end.
 struct PicksView {
@@ -84,8 +83,8 @@ __global__ void rank_tiles(NearestView nearest, int64_t n) { rank_tile(nearest, 
 /// Picks the row with the largest key; one block. Bytes: 16 a tile of 1024 rows.
 template <class Rule>
 __global__ void pick_largest(NearestView nearest, Rule rule, PicksView picks, int64_t tiles) {
-    __shared__ double keys[kPickThreads / kWarp];
-    __shared__ int64_t rows[kPickThreads / kWarp];
+    __shared__ double keys[kThreads / kWarp];
+    __shared__ int64_t rows[kThreads / kWarp];
     const int64_t made = *picks.made;
     double key = kExcluded;
     int64_t row = INT64_MAX;
@@ -126,8 +125,7 @@ public:
           tile_row_(device, {tiles_}, kPurpose, kRemedy),
           computed_(device, {1}, kPurpose, kRemedy) {
         computed_.zero();
-        launch(device_, "start the distances", one_thread_each(n_), &start_rows, nearest(),
-               n_);
+        launch(device_, "start the distances", one_thread_each(n_), &start_rows, nearest(), n_);
         watch_.lap("prepare");
     }
 
@@ -158,20 +156,19 @@ public:
 
     /// Makes rows centres that are not picks.
     void meet_all(const DeviceBuffer<int64_t>& rows) {
-        for (int64_t begin = 0; begin < rows.size(); begin += kMostCenters) {
-            const int count =
-                static_cast<int>(std::min<int64_t>(kMostCenters, rows.size() - begin));
-            meet(Farthest{}, rows.data() + begin, count);
-            if (begin / kMostCenters % kPollLaunches != kPollLaunches - 1) continue;
-            device_.synchronize();
-            context_.poll();
-        }
-        device_.synchronize();
+        run_ahead(
+            device_, context_, ceil_div(rows.size(), kMostCenters),
+            [&](int64_t part) {
+                const int64_t begin = part * kMostCenters;
+                const int64_t count = std::min<int64_t>(kMostCenters, rows.size() - begin);
+                meet(Farthest{}, rows.data() + begin, static_cast<int>(count));
+            },
+            [](int64_t) {});
         result_.centers += rows.size();
         watch_.lap("centers");
     }
 
-    /// Picks until `first`, which stand at the result's beginning, and the picks are a batch.
+    /// Completes the batch.
     template <class Rule>
     void pick(const Rule& rule) {
         const int64_t before = static_cast<int64_t>(result_.indices.size());
@@ -183,8 +180,8 @@ public:
         const PicksView picks{rows.data(), scores.data(), state.data(), state.data() + 1,
                               batch};
         run_picks(device_, context_, before, problem_.batch_size, [&] {
-            launch(device_, "pick a row", Grid{1, kPickThreads}, &pick_largest<Rule>, nearest(),
-                   rule, picks, tiles_);
+            launch(device_, "pick a row", Grid{1}, &pick_largest<Rule>, nearest(), rule, picks,
+                   tiles_);
             meet(rule, picks.latest, 1);
         });
         for (int64_t row : rows.download()) result_.indices.push_back(row);
@@ -206,17 +203,14 @@ public:
     }
 
 private:
-    static constexpr int64_t kPollLaunches = 64;  // some milliseconds a million rows
-
     template <class Rule>
     void meet(const Rule& rule, const int64_t* centers, int count) const {
         const PointsView& points = exact_.view();
         const bool single = points.features.dtype == DType::float32;
-        auto* const kernel =
-            points.gradient()
-                ? (single ? &meet_centers<float, true, Rule> : &meet_centers<double, true, Rule>)
-                : (single ? &meet_centers<float, false, Rule>
-                          : &meet_centers<double, false, Rule>);
+        auto* const kernel = points.gradient() ? (single ? &meet_centers<float, true, Rule>
+                                                         : &meet_centers<double, true, Rule>)
+                                               : (single ? &meet_centers<float, false, Rule>
+                                                         : &meet_centers<double, false, Rule>);
         launch(device_, "compare the rows with a centre", Grid{tiles_}, kernel, points,
                points_.view(), nearest(), rule, centers, count);
     }

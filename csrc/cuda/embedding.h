@@ -9,12 +9,11 @@
 
 namespace fisher_select::cuda {
 
-constexpr int kFields = kCoordinates + 1;  // the norm of the rest first
-constexpr int kParts = kFields / 4;
+constexpr int kMostFields = kMostCoordinates + 1;  // the norm of the rest first
 
 /// The summary of a centre, in shared memory.
 struct CenterSummary {
-    float field[kFields];
+    float field[kMostFields];
     float slack;
     int64_t row;
 };
@@ -22,13 +21,17 @@ struct CenterSummary {
 /// Summaries as kernels see them, in parts of 16 bytes: most rows are ruled out by the first
 /// one, so a warp that looks at 32 rows reads 512 bytes in a row, and little more.
 struct SummaryView {
-    float4* parts;  // [kParts, n] rest and coordinates, the leading ones first
+    float4* parts;  // [parts, n] rest and coordinates, the leading ones first
     float* slack;   // [n] what rounding may have added; scaled like the fields
+    int part_count;
     int64_t rows;
     double scale;
 
     __device__ __forceinline__ float4 part(int p, int64_t row) const {
         return parts[p * rows + row];
+    }
+    __device__ __forceinline__ float& field(int f, int64_t row) const {
+        return reinterpret_cast<float*>(parts)[(f / 4 * rows + row) * 4 + f % 4];
     }
 
     /// How near a centre's summary may be, its slack aside, if the centre is to be nearer to
@@ -42,7 +45,7 @@ struct SummaryView {
                                                   const CenterSummary& center) const {
         const float reach = squared_reach(limit + center.slack);
         float square = 0.0f;
-        for (int p = 0; p < kParts; ++p) {
+        for (int p = 0; p < part_count; ++p) {
             const float4 own = p == 0 ? first : part(p, row);
             const float* other = center.field + 4 * p;
             const float x = own.x - other[0], y = own.y - other[1], z = own.z - other[2],
@@ -56,7 +59,8 @@ struct SummaryView {
 
 class Embedding {
 public:
-    /// Summarises all rows: one reading of the arrays, 32 n d float64 flops.
+    /// Summarises all rows: one reading of the arrays, 32 n (d + C) float64 flops.
+    /// Memory: 84 bytes a row, gradients up to 276.
     /// NumericalError where squared distances overflow.
     Embedding(const Device& device, const Context& context, const PointsView& points);
 

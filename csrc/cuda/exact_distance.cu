@@ -12,8 +12,7 @@ __global__ void copy_elements(MatrixView from, T* to) {
     const int64_t at = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (at >= from.rows * from.cols) return;
     const int64_t row = at / from.cols, column = at % from.cols;
-    to[at] = static_cast<const T*>(
-        from.data)[row * from.row_stride + column * from.col_stride];
+    to[at] = static_cast<const T*>(from.data)[row * from.row_stride + column * from.col_stride];
 }
 
 /// The matrix as it lies where its rows are contiguous, else in `copy`, in its own width.
@@ -22,9 +21,9 @@ MatrixView contiguous(const Device& device, const MatrixView& v,
     if (v.data == nullptr || v.col_stride == 1) return v;
     const bool single = v.dtype == DType::float32;
     const int64_t width = static_cast<int64_t>(single ? sizeof(float) : sizeof(double));
-    copy = DeviceBuffer<std::byte>(device, {v.rows, v.cols, width},
-                                   "a copy with contiguous rows",
-                                   "pass arrays in C order, which are read in place");
+    copy =
+        DeviceBuffer<std::byte>(device, {v.rows, v.cols, width}, "a copy with contiguous rows",
+                                "pass arrays in C order, which are read in place");
     constexpr const char* kAsked = "copy an array to contiguous rows";
     const Grid grid = one_thread_each(v.rows * v.cols);
     if (single)

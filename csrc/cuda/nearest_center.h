@@ -28,9 +28,9 @@ constexpr int kMostCenters = 32;  // that a launch lets the rows meet
 /// The state of the rows. A tile is what one block looks at; its best row is kept, so the
 /// largest key of all is found without reading every row's.
 struct NearestView {
-    double* square;  // [n] to the nearest centre met so far; infinite before the first
-    float* limit;    // [n] the same, scaled, and the row's slack: may_be_nearer's
-    double* key;     // [n] what the largest is wanted of
+    double* square;     // [n] to the nearest centre met so far; infinite before the first
+    float* limit;       // [n] the same, scaled, and the row's slack: may_be_nearer's
+    double* key;        // [n] what the largest is wanted of
     double* tile_key;   // [tiles] the largest key of a tile
     int64_t* tile_row;  // [tiles] its row, ties to the lowest
     unsigned long long* computed;  // distances computed in full
@@ -72,67 +72,83 @@ __device__ __forceinline__ void rank_tile(const NearestView& nearest, int64_t n)
     }
 }
 
-/// Lets all rows meet `count` centres. Rule::nearer(nearest, row, before, square) learns of
-/// every distance that falls. T is the width of the features.
+/// Copies the summaries of `count` centres, which all threads may read after a barrier.
+/// Returns whether the thread has met a centre out of the block's own tile.
+__device__ __forceinline__ bool load_centers(const SummaryView& summaries,
+                                             const int64_t* centers, int count,
+                                             CenterSummary* to) {
+    bool own = false;
+    const int fields = 4 * summaries.part_count;
+    for (int at = static_cast<int>(threadIdx.x); at < count * fields; at += kThreads) {
+        const int field = at % fields;
+        const int64_t row = centers[at / fields];
+        CenterSummary& center = to[at / fields];
+        center.field[field] = summaries.field(field, row);
+        if (field != 0) continue;
+        center.slack = summaries.slack[row];
+        center.row = row;
+        own = own || row / kTileRows == blockIdx.x;
+    }
+    return own;
+}
+
+/// Lists the rows of the block's tile, relative to `begin`, that the centre may be nearest to.
+/// Their order is any. A barrier before, with *found 0, and one after.
+__device__ __forceinline__ void find_near(const SummaryView& summaries,
+                                          const NearestView& nearest, int64_t begin,
+                                          const CenterSummary& center, int* found, int* near) {
+    float limit[kRowsEach];
+    float4 first[kRowsEach];
+    for (int j = 0; j < kRowsEach; ++j) {
+        const int64_t row = begin + j * kThreads + threadIdx.x;
+        const bool inside = row < summaries.rows;
+        limit[j] = inside ? nearest.limit[row] : kSettled;
+        first[j] = inside ? summaries.part(0, row) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    }
+    __syncthreads();  // the centres have been loaded, and the last list been read
+    for (int j = 0; j < kRowsEach; ++j) {
+        const int at = j * kThreads + static_cast<int>(threadIdx.x);
+        if (limit[j] >= 0.0f && summaries.may_be_nearer(begin + at, first[j], limit[j], center))
+            near[atomicAdd(found, 1)] = at;
+    }
+    __syncthreads();
+}
+
+/// Lets all rows meet `count` centres, one after the other. Rule::nearer(nearest, row, before,
+/// square) learns of every distance that falls. T is the width of the features.
 /// Cost: see above; a full distance reads a row, 3 d float64 flops, by one warp.
 template <class T, bool kGradient, class Rule>
 __global__ void __launch_bounds__(kThreads)
     meet_centers(PointsView points, SummaryView summaries, NearestView nearest, Rule rule,
                  const int64_t* centers, int count) {
     __shared__ CenterSummary center[kMostCenters];
+    __shared__ int near[kTileRows], found;
     if (centers[0] == kNoCenter) return;
-    const int64_t n = points.rows(), begin = static_cast<int64_t>(blockIdx.x) * kTileRows;
-    const unsigned lane = threadIdx.x % kWarp;
-    float limit[kRowsEach];
-    float4 first[kRowsEach];
-#pragma unroll
-    for (int j = 0; j < kRowsEach; ++j) {
-        const int64_t row = begin + j * kThreads + threadIdx.x;
-        limit[j] = row < n ? nearest.limit[row] : kSettled;
-        first[j] = row < n ? summaries.part(0, row) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    }
-    // A centre's own tile has lost its best row.
-    bool changed = false;
-    for (int at = static_cast<int>(threadIdx.x); at < count * kFields; at += kThreads) {
-        CenterSummary& to = center[at / kFields];
-        const int64_t row = centers[at / kFields];
-        const int field = at % kFields;
-        to.field[field] = reinterpret_cast<const float*>(
-            summaries.parts)[(field / 4 * summaries.rows + row) * 4 + field % 4];
-        if (field == 0) {
-            to.slack = summaries.slack[row];
-            to.row = row;
-            changed = changed || row / kTileRows == blockIdx.x;
+    const int64_t begin = static_cast<int64_t>(blockIdx.x) * kTileRows;
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    // A centre is out of the running: its tile needs another best row.
+    bool changed = load_centers(summaries, centers, count, center);
+    int64_t computed = 0;
+    for (int c = 0; c < count; ++c) {
+        if (threadIdx.x == 0) found = 0;
+        find_near(summaries, nearest, begin, center[c], &found, near);
+        computed += found;
+        for (int i = warp; i < found; i += kThreads / kWarp) {
+            const int64_t row = begin + near[i];
+            const double square = squared_distance<T, kGradient>(points, row, center[c].row);
+            if (threadIdx.x % kWarp != 0) continue;
+            const double before = nearest.square[row];
+            if (!(square < before)) continue;
+            nearest.square[row] = square;
+            nearest.limit[row] = square > 0.0 ? summaries.limit(row, square) : kSettled;
+            rule.nearer(nearest, row, before, square);
+            changed = true;
         }
+        __syncthreads();  // the list and the limits may change again
     }
-    __syncthreads();
-
-    unsigned long long computed = 0;
-#pragma unroll
-    for (int j = 0; j < kRowsEach; ++j) {
-        const int64_t warp_row = begin + j * kThreads + (threadIdx.x - lane);
-        const int64_t row = warp_row + lane;
-        for (int c = 0; c < count; ++c) {
-            const bool near = limit[j] >= 0.0f &&
-                              summaries.may_be_nearer(row, first[j], limit[j], center[c]);
-            for (unsigned left = __ballot_sync(kAllLanes, near); left != 0; left &= left - 1) {
-                const unsigned owner = static_cast<unsigned>(__ffs(static_cast<int>(left)) - 1);
-                const double square =
-                    squared_distance<T, kGradient>(points, warp_row + owner, center[c].row);
-                ++computed;
-                if (lane != owner) continue;
-                const double before = nearest.square[row];
-                if (!(square < before)) continue;
-                nearest.square[row] = square;
-                limit[j] = square > 0.0 ? summaries.limit(row, square) : kSettled;
-                nearest.limit[row] = limit[j];
-                rule.nearer(nearest, row, before, square);
-                changed = true;
-            }
-        }
-    }
-    if (lane == 0 && computed > 0) atomicAdd(nearest.computed, computed);
-    if (__syncthreads_or(changed)) rank_tile(nearest, n);
+    if (threadIdx.x == 0 && computed > 0)
+        atomicAdd(nearest.computed, static_cast<unsigned long long>(computed));
+    if (__syncthreads_or(changed)) rank_tile(nearest, summaries.rows);
 }
 
 }  // namespace fisher_select::cuda

@@ -33,7 +33,7 @@ public:
         }
         check(cudaStreamEndCapture(device.stream(), &graph), "finish a graph");
         const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
-        check(cudaGraphDestroy(graph), "destroy a graph's record");
+        static_cast<void>(cudaGraphDestroy(graph));
         check(status, "make a graph ready");
     }
     ~Graph() { static_cast<void>(cudaGraphExecDestroy(executable_)); }
@@ -67,31 +67,43 @@ private:
     cudaEvent_t event_ = nullptr;
 };
 
-/// Runs picks [done, total). enqueue_pick() launches the kernels of one pick; those of picks
-/// beyond the total must do nothing. The host is one graph ahead of the device, which so never
-/// waits for it, and Ctrl-C never for more than two graphs.
-template <class EnqueuePick>
-void run_picks(const Device& device, const Context& context, int64_t done, int64_t total,
-               const EnqueuePick& enqueue_pick) {
-    constexpr int64_t kPicks = 32;
-    const int64_t picks = std::min(kPicks, total - done);
-    if (picks <= 0) return;
-    const Graph graph(device, [&] {
-        for (int64_t pick = 0; pick < picks; ++pick) enqueue_pick();
-    });
+/// Asks for enqueue(0), ..., enqueue(count - 1), and calls finished(i) when the device has done
+/// part i. The host is one part ahead, so the device never waits for it, and Ctrl-C waits for
+/// two parts at the most.
+template <class Enqueue, class Finished>
+void run_ahead(const Device& device, const Context& context, int64_t count,
+               const Enqueue& enqueue, const Finished& finished) {
     Mark marks[2];
-    const int64_t launches = (total - done + picks - 1) / picks;
-    for (int64_t launched = 0; launched < launches; ++launched) {
-        graph.launch(device);
-        marks[launched % 2].set(device);
-        if (launched > 0) {
-            marks[(launched - 1) % 2].wait();
-            context.progress("pick", done + launched * picks, total);
+    for (int64_t part = 0; part < count; ++part) {
+        enqueue(part);
+        marks[part % 2].set(device);
+        if (part > 0) {
+            marks[(part - 1) % 2].wait();
+            finished(part - 1);
         }
         context.poll();
     }
     device.synchronize();
-    context.progress("pick", total, total);
+    if (count > 0) finished(count - 1);
+}
+
+/// Runs picks [done, total). enqueue_pick() launches the kernels of one pick; those of picks
+/// beyond the total must do nothing.
+template <class EnqueuePick>
+void run_picks(const Device& device, const Context& context, int64_t done, int64_t total,
+               const EnqueuePick& enqueue_pick) {
+    constexpr int64_t kMostPicks = 32;
+    if (done >= total) return;
+    const int64_t picks = std::min(kMostPicks, total - done);
+    const Graph graph(device, [&] {
+        for (int64_t pick = 0; pick < picks; ++pick) enqueue_pick();
+    });
+    run_ahead(
+        device, context, (total - done + picks - 1) / picks,
+        [&](int64_t) { graph.launch(device); },
+        [&](int64_t part) {
+            context.progress("pick", std::min(total, done + (part + 1) * picks), total);
+        });
 }
 
 }  // namespace fisher_select::cuda
