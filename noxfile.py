@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command per wish: ``nox -s lint | types | tests | sanitize | tidy | bench``.
+"""One command per wish: ``nox -s lint``, and so on; ``nox -l`` lists them.
 
 Each session makes its own environment; ``.ci/run`` calls the same sessions.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,9 +39,9 @@ ENGINE_TESTS = [
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.24", "ninja")
 
 
-def cpp_files(*suffixes: str) -> list[str]:
-    """Return the C++ files of csrc/ and bindings/ with these suffixes, sorted."""
-    found = (path for room in ("csrc", "bindings") for path in (ROOT / room).rglob("*"))
+def cpp_files(*suffixes: str, rooms: tuple[str, ...] = ("csrc", "bindings")) -> list[str]:
+    """Return the C++ files with these suffixes, sorted."""
+    found = (path for room in rooms for path in (ROOT / room).rglob("*"))
     return sorted(str(path.relative_to(ROOT)) for path in found if path.suffix in suffixes)
 
 
@@ -58,7 +59,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
     layout = ["-i"] if fix else ["--dry-run", "-Werror"]
-    session.run("clang-format", *layout, *cpp_files(".h", ".cpp", ".cu"))
+    files = cpp_files(".h", ".cpp", ".cu", rooms=("csrc", "bindings", "tests"))
+    session.run("clang-format", *layout, *files)
 
 
 @nox.session
@@ -75,31 +77,90 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session
-def sanitize(session: nox.Session) -> None:
-    """Run the engine's tests with address and undefined-behaviour sanitizers.
-
-    Tests of the reference backend, which is Python alone, and slow ones are left out.
-    """
+def install_sanitized(session: nox.Session, *settings: str) -> None:
+    """Install the package with sanitizers, as the settings of CMake say otherwise."""
     session.install("pytest", "hypothesis")
     session.install(
         ".[torch]",  # torch tensors are among the arrays that the engine reads
         "--config-settings=cmake.build-type=Debug",
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
+        *(f"--config-settings=cmake.define.{setting}" for setting in settings),
     )
+
+
+def run_sanitized(
+    session: nox.Session, *arguments: str, stack_use_after_return: bool = True
+) -> None:
+    """Run pytest with the sanitizers' libraries, which the interpreter lacks."""
+    asan = f"detect_leaks=0:detect_stack_use_after_return={int(stack_use_after_return)}"
     session.run(
         "pytest",
         "--capture=sys",  # a report is written past Python, then the process ends
-        *(session.posargs or ["-m", "not slow", "-k", "not [reference", *ENGINE_TESTS]),
+        *(session.posargs or arguments),
         env={
             # libstdc++ beside libasan: otherwise the latter finds no __cxa_throw to intercept.
             "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
             # The interpreter itself leaves memory behind when it ends.
-            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
+            "ASAN_OPTIONS": asan,
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         },
     )
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the engine's tests with address and undefined-behaviour sanitizers.
+
+    Tests of the reference backend, which is Python alone, and slow ones are left out.
+    """
+    install_sanitized(session, "FISHER_SELECT_CUDA=OFF")
+    run_sanitized(session, "-m", "not slow", "-k", "not [reference", *ENGINE_TESTS)
+
+
+@nox.session
+def emulate(session: nox.Session) -> None:
+    """Run the tests marked cuda with the CPU as their device, and with the same sanitizers.
+
+    It checks the logic of the kernels (tests/emulation); no figure comes of it.
+    """
+    install_sanitized(session, "FISHER_SELECT_CUDA_EMULATION=ON")
+    # Each of a kernel's threads would get a second stack to look for that.
+    run_sanitized(session, "-m", "cuda and not slow", stack_use_after_return=False)
+
+
+@nox.session
+def cuda(session: nox.Session) -> None:
+    """Compile and link the CUDA backend, warnings as errors, and look into what came out.
+
+    It needs nvcc but neither a driver nor a device.
+    """
+    release = str(session.run("nvcc", "--version", external=True, silent=True))
+    major = int(re.search(r"release (\d+)", release)[1])
+    cublas = f"nvidia-cublas=={major}.*" if major >= 13 else f"nvidia-cublas-cu{major}"
+    session.install(cublas, "nvidia-cuda-cuobjdump")
+    session.install(
+        ".",
+        "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
+        "--config-settings=cmake.define.FISHER_SELECT_CUDA=ON",
+    )
+    python = ("python", "-P", "-c")  # -P: not the checkout, which has no compiled module
+    lookup = "import fisher_select; print(fisher_select.__path__[0])"
+    package = Path(str(session.run(*python, lookup, silent=True)).strip())
+    (module,) = package.glob("_cuda.*.so")
+    (dump,) = package.parent.glob("nvidia/*/bin/cuobjdump")
+    held = [
+        session.run(str(dump), what, str(module), external=True, silent=True)
+        for what in ("--list-elf", "--list-ptx")
+    ]
+    for kind in ("sm_80.cubin", "sm_90.cubin", "sm_90.ptx"):
+        if kind not in "".join(map(str, held)):
+            session.error(f"{module.name} holds no {kind}:\n{held}")
+    state = "from fisher_select import backends; print(backends.explain()['cuda'])"
+    found = str(session.run(*python, state, silent=True)).strip()
+    session.log(f"{module.name}: sm_80, sm_90 and PTX; on this machine {found}")
+    if "not built" in found or "missing" in found:
+        session.error(f"the module cannot be imported: {found}")
 
 
 @nox.session

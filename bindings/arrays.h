@@ -30,19 +30,24 @@ inline int64_t stride(const py::array& a, py::ssize_t axis) {
     return a.strides(axis) / a.itemsize();
 }
 
-inline MatrixView matrix_view(const py::array& a) {
+// The views below are of NumPy arrays, and of a device's (device_arrays.h).
+
+template <class Array>
+MatrixView matrix_view(const Array& a) {
     internal_check(a.ndim() == 2, "a matrix has two axes");
     return {a.data(), dtype_of(a), a.shape(0), a.shape(1), stride(a, 0), stride(a, 1)};
 }
 
 /// Features [n, d]: one vector a row.
-inline VectorsView vectors_view(const py::array& a) {
+template <class Array>
+VectorsView vectors_view(const Array& a) {
     internal_check(a.ndim() == 2, "features have two axes");
     return {a.data(), dtype_of(a), a.shape(0), 1, a.shape(1), stride(a, 0), 0, stride(a, 1)};
 }
 
 /// Dense factors [n, D, r]: r vectors a row.
-inline VectorsView dense_view(const py::array& a) {
+template <class Array>
+VectorsView dense_view(const Array& a) {
     internal_check(a.ndim() == 3, "dense factors have three axes");
     return {a.data(),   dtype_of(a),  a.shape(0),   a.shape(2),
             a.shape(1), stride(a, 0), stride(a, 2), stride(a, 1)};

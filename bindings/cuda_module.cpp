@@ -54,6 +54,7 @@ PYBIND11_MODULE(_cuda, m) {
     bindings::blas_table();
     bindings::bind_errors(m);
     bindings::bind_cuda_distance(m);
+    bindings::bind_cuda_fisher(m);
     m.def("device_state", &device_state, "Why no device can be used; empty where one can.");
     m.def("device_name", &device_name, pybind11::arg("device"), "What the device is called.");
 }

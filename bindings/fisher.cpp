@@ -2,56 +2,12 @@
 // Selection by information for Python: arrays in, a dict of arrays out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "information_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
-
-FactorKind factor_kind(const std::string& name) {
-    if (name == "softmax") return FactorKind::softmax;
-    if (name == "sigmoid") return FactorKind::sigmoid;
-    if (name == "gaussian") return FactorKind::gaussian;
-    if (name == "dense") return FactorKind::dense;
-    if (name == "block_diagonal") return FactorKind::block_diagonal;
-    if (name == "binary") return FactorKind::binary;
-    if (name == "gradient") return FactorKind::gradient;
-    throw InputError("kind: unknown factor '" + name + "'");
-}
-
-LogDetForm log_det_form(const std::string& name) {
-    if (name == "auto") return LogDetForm::automatic;
-    if (name == "kernel") return LogDetForm::kernel;
-    if (name == "matrix") return LogDetForm::matrix;
-    throw InputError("form: unknown form '" + name + "'");
-}
-
-void fill(InformationProblem& problem, const std::string& kind, const OptionalArray& features,
-          const OptionalArray& probabilities, const OptionalArray& factors,
-          const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
-          int64_t chunk_rows, const std::string& instruction_set) {
-    problem.factors = make_factors(
-        factor_kind(kind), factors ? dense_view(*factors) : vectors_view(features.value()),
-        probabilities ? matrix_view(*probabilities) : MatrixView{});
-    problem.labeled = {labeled.data(), labeled.size()};
-    problem.batch_size = batch_size;
-    problem.lam = lam;
-    problem.chunk_rows = chunk_rows;
-    problem.instruction_set = instruction_set;
-}
-
-py::dict selection_dict(const InformationResult& result) {
-    py::dict seconds;
-    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
-    py::dict out;
-    out["indices"] = to_array(result.indices);
-    out["scores"] = to_array(result.scores);
-    out["objective"] = to_array(result.objective);
-    out["refreshes"] = result.refreshes;
-    out["max_drift"] = result.max_drift;
-    out["seconds"] = seconds;
-    return out;
-}
 
 py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const OptionalArray& probabilities, const OptionalArray& factors,
@@ -60,8 +16,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       bool use_pool_fisher, int threads, int64_t chunk_rows,
                       const py::object& progress, const std::string& instruction_set) {
     TraceProblem problem;
-    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
-         instruction_set);
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows);
+    problem.instruction_set = instruction_set;
     problem.forward_count = forward_count;
     problem.shrink = shrink;
     problem.scale = scale;
@@ -82,8 +38,8 @@ py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         int threads, int64_t chunk_rows, const py::object& progress,
                         const std::string& instruction_set, const std::string& form) {
     LogDetProblem problem;
-    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows,
-         instruction_set);
+    fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, chunk_rows);
+    problem.instruction_set = instruction_set;
     problem.form = log_det_form(form);
     const Context context = make_context(threads, progress);
     const LogDetResult result = [&] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One bind_* function per operation; core_module.cpp and cuda_module.cpp call them all.
+// One bind_* function per operation; core_module.cpp and cuda_module.cpp call them.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -11,6 +11,7 @@
 namespace fisher_select::bindings {
 
 void bind_cuda_distance(pybind11::module_& m);
+void bind_cuda_fisher(pybind11::module_& m);
 void bind_distance(pybind11::module_& m);
 void bind_errors(pybind11::module_& m);
 void bind_fisher(pybind11::module_& m);

@@ -8,15 +8,21 @@ set_property(CACHE FISHER_SELECT_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(FISHER_SELECT_CUDA_EMULATION "Build _cuda for tests: the CPU emulates CUDA" OFF)
 
 set(FISHER_SELECT_CUDA_SOURCES
+    csrc/cuda/determinant.cu
     csrc/cuda/device.cu
     csrc/cuda/directions.cu
     csrc/cuda/distance.cu
     csrc/cuda/embedding.cu
+    csrc/cuda/exact.cu
     csrc/cuda/exact_distance.cu
+    csrc/cuda/fisher.cu
     csrc/cuda/information.cu
+    csrc/cuda/information_picker.cu
+    csrc/cuda/leaders.cu
     csrc/cuda/linear_algebra.cu
     csrc/cuda/pool_kernels.cu
-    csrc/cuda/pool_rows.cu)
+    csrc/cuda/pool_rows.cu
+    csrc/cuda/pool_state.cu)
 
 # Without nvcc's word the oldest and the newest architecture that are common, and PTX for what
 # comes after.
@@ -80,6 +86,9 @@ macro(find_cuda missing)
         find_cublas(${missing})
     endif()
     if(${missing} STREQUAL "")
+        if(NOT DEFINED ENV{CUDACXX})  # it need not be on the PATH
+            set(ENV{CUDACXX} "${CUDAToolkit_NVCC_EXECUTABLE}")
+        endif()
         include(CheckLanguage)
         check_language(CUDA)
         if(NOT CMAKE_CUDA_COMPILER)
@@ -97,6 +106,7 @@ function(add_cuda_module)
         csrc/subspace.cpp
         bindings/callbacks.cpp
         bindings/cuda_distance.cpp
+        bindings/cuda_fisher.cpp
         bindings/cuda_module.cpp
         bindings/errors.cpp)
     target_include_directories(_cuda PRIVATE csrc)

@@ -192,8 +192,9 @@ class Device;
 
 InformationResult select_by_trace(const Device& device, const Context& context,
                                   const TraceProblem& problem);
-InformationResult select_by_log_det(const Device& device, const Context& context,
-                                    const InformationProblem& problem);
+/// In matrix form.
+LogDetResult select_by_log_det(const Device& device, const Context& context,
+                               const LogDetProblem& problem);
 DistanceResult k_center(const Device& device, const Context& context,
                         const DistanceProblem& problem);
 DistanceResult badge(const Device& device, const Context& context,

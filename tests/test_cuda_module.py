@@ -66,7 +66,7 @@ def state() -> str:
 def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, NAME, None)
     assert state().startswith("not available: not built: install ")
-    with pytest.raises(ValueError, match="^backend 'cuda' is not available: not built: "):
+    with pytest.raises(ValueError, match=r"^backend 'cuda' is not available: not built: "):
         fs.bait([[1.0], [2.0]], likelihood="gaussian", batch_size=1, backend="cuda")
 
 
@@ -125,7 +125,7 @@ def test_auto_goes_where_the_arrays_are(monkeypatch: pytest.MonkeyPatch, cpu: st
 
 def test_auto_never_takes_device_arrays_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, state="no CUDA driver")
-    with pytest.raises(ValueError, match="^backend 'cuda' is not available: no CUDA driver$"):
+    with pytest.raises(ValueError, match=r"^backend 'cuda' is not available: no CUDA driver$"):
         backends.get("auto", arrays_on_device=True)
 
 

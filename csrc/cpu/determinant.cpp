@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "dispatch.h"
 #include "error.h"
-#include "information.h"
-#include "information_objective.h"
+#include "information_engine.h"
+#include "information_stages.h"
 #include "lazy_maximum.h"
 #include "ops.h"
 #include "parallel.h"
 #include "pivoted_cholesky.h"
-#include "stage.h"
 #include "stopwatch.h"
 
 namespace fisher_select::cpu {
@@ -55,33 +53,6 @@ bool in_kernel_form(const LogDetProblem& problem) {
         throw InputError("form: the kernel form is for kind 'gradient' alone");
     if (problem.form == LogDetForm::automatic) return possible && kernel_form_pays(problem);
     return problem.form == LogDetForm::kernel;
-}
-
-LogDetResult select_in_matrix_form(const Context& context, const LogDetProblem& problem) {
-    const Factors& factors = problem.factors;
-    const int64_t n = factors.count();
-    LogDetResult result;
-    Stopwatch watch(result.seconds);
-    PoolOptions options;
-    options.criterion = Criterion::log_det;
-    options.chunk_rows = problem.chunk_rows;
-
-    context.progress("setup", 0, 1);
-    Information information(context, factors, pool_kernels<double>(problem.instruction_set),
-                            problem.lam, PoolFisher::none);
-    information.add_samples(problem.labeled, 1.0);
-    information.refresh(0);
-    InformationObjective objective(context, factors, {nullptr, n}, information, Direction::add,
-                                   Precision::float32, options, problem.instruction_set);
-    watch.lap("setup");
-
-    GreedyResult stage =
-        run_stage(context, objective, mask(n, problem.labeled), {"forward", problem.batch_size},
-                  factors.blind_log_det(problem.lam), result);
-    result.indices = std::move(stage.picks);
-    result.scores = std::move(stage.scores);
-    watch.lap("forward");
-    return result;
 }
 
 LogDetResult select_in_kernel_form(const Context& context, const LogDetProblem& problem) {
@@ -137,8 +108,9 @@ LogDetResult select_by_log_det(const Context& caller, const LogDetProblem& probl
         useful_threads(caller.threads, kernel ? kernel_cost(problem).work /
                                                     static_cast<double>(problem.batch_size)
                                               : problem.factors.pick_cost(Criterion::log_det));
-    return kernel ? select_in_kernel_form(context, problem)
-                  : select_in_matrix_form(context, problem);
+    if (kernel) return select_in_kernel_form(context, problem);
+    InformationEngine engine{context, problem.factors, problem.instruction_set};
+    return log_det_stage(context, problem, engine);
 }
 
 }  // namespace fisher_select::cpu

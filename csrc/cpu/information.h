@@ -14,13 +14,11 @@
 #include "buffer.h"
 #include "context.h"
 #include "factors.h"
+#include "information_options.h"
 #include "linear_algebra.h"
 #include "pool_kernels.h"
 
 namespace fisher_select::cpu {
-
-/// What F is, if there is one: log det M needs neither F nor P.
-enum class PoolFisher { mean, identity, none };
 
 class Information {
 public:

@@ -15,9 +15,6 @@
 
 namespace fisher_select::cpu {
 
-enum class Direction { add, remove };
-enum class Precision { float32, float64 };
-
 class InformationObjective {
 public:
     /// Candidates are `rows` of the factors. `information` must be refreshed.

@@ -11,16 +11,10 @@
 #include "context.h"
 #include "factors.h"
 #include "information.h"
+#include "information_options.h"
 #include "pool_kernels.h"
 
 namespace fisher_select::cpu {
-
-struct PoolOptions {
-    Criterion criterion = Criterion::trace;
-    double scale = 1.0;      // of every factor
-    double sign = 1.0;       // 1 scores additions to M, -1 removals
-    int64_t chunk_rows = 0;  // 0: by cache size
-};
 
 template <class T>
 class PoolState {

@@ -12,16 +12,8 @@
 
 #include "error.h"
 #include "greedy.h"
-#include "view.h"
 
 namespace fisher_select::cpu {
-
-/// 1 for rows that must not be picked.
-inline std::vector<char> mask(int64_t n, const RowList& excluded) {
-    std::vector<char> taken(static_cast<size_t>(n), 0);
-    for (int64_t i = 0; i < excluded.count; ++i) taken[static_cast<size_t>(excluded[i])] = 1;
-    return taken;
-}
 
 /// What an Objective offers:
 ///   int64_t count() const                          candidates

@@ -9,13 +9,11 @@
 
 #include "device.h"
 #include "factors.h"
+#include "information_options.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
 namespace fisher_select::cuda {
-
-/// What F is, if there is one: log det M needs neither F nor P.
-enum class PoolFisher { mean, identity, none };
 
 /// Rows of the pool on the device; no index: the first `count` in order.
 struct DeviceRows {

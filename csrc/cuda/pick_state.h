@@ -17,6 +17,12 @@ enum Stop : int {
     kCrowded,  ///< more leaders than one reading of Q and P serves: choose again, in rounds
 };
 
+/// A pick as the host reads it.
+struct Pick {
+    int64_t index;
+    double score, objective;  // exact; tr(M^-1 F), or log det M, after its commit
+};
+
 struct PickState {
     int stopped;
     int winner_place;  // of the winner among the leaders evaluated last

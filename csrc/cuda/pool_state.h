@@ -11,18 +11,12 @@
 #include "device.h"
 #include "factors.h"
 #include "information.h"
+#include "information_options.h"
 #include "memory.h"
 #include "pool_kernels.h"
 #include "pool_rows.h"
 
 namespace fisher_select::cuda {
-
-struct PoolOptions {
-    Criterion criterion = Criterion::trace;
-    double scale = 1.0;      // of every factor
-    double sign = 1.0;       // 1 scores additions to M, -1 removals
-    int64_t chunk_rows = 0;  // 0: by the size of the workspace
-};
 
 template <class T>
 class PoolState {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <string_view>
+#include <span>
 #include <vector>
 
 #include "cuda_runtime.h"
@@ -21,6 +21,9 @@ namespace emulation {
 namespace {
 
 constexpr int kLanes = 32;
+
+/// Literals of several files: mostly one address, always one text.
+bool is_same(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
 
 enum class State { ready, at_barrier, in_warp, ended };
 
@@ -36,9 +39,9 @@ struct Thread {
     uint64_t value = 0, result = 0;
 
     bool waits_like(const Thread& other) const {
-        return state == other.state && mask == other.mask &&
-               std::string_view(name) == other.name && where.line() == other.where.line() &&
-               std::string_view(where.file_name()) == other.where.file_name();
+        return state == other.state && mask == other.mask && is_same(name, other.name) &&
+               where.line() == other.where.line() &&
+               is_same(where.file_name(), other.where.file_name());
     }
     std::string place() const {
         if (state == State::ended) return "have ended";

@@ -46,6 +46,10 @@ namespace {
 constexpr size_t kStackBytes = size_t{256} << 10;
 constexpr size_t kGuardBytes = 4096;
 
+// Stacks that all end at a multiple of the page size would share a few sets of the cache.
+constexpr size_t kColours = 16, kColourBytes = 256;
+size_t stacks_made = 0;
+
 Fiber* running = nullptr;
 void* scheduler_stack_pointer = nullptr;
 
@@ -76,13 +80,14 @@ void Fiber::start(void (*body)(void*), void* argument) {
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapped == MAP_FAILED || mprotect(mapped, kGuardBytes, PROT_NONE) != 0) std::abort();
         stack_ = static_cast<std::byte*>(mapped) + kGuardBytes;
+        colour_ = stacks_made++ % kColours * kColourBytes;
     }
     body_ = body;
     argument_ = argument;
     ended_ = false;
     // As if enter() had been called by nobody and had paused: six registers, the address that
     // `ret` goes to, and a zero where its caller would be.
-    auto* top = reinterpret_cast<uintptr_t*>(stack_ + kStackBytes);
+    auto* top = reinterpret_cast<uintptr_t*>(stack_ + kStackBytes - colour_);
     *--top = 0;
     *--top = reinterpret_cast<uintptr_t>(&Fiber::enter);
     for (int i = 0; i < 6; ++i) *--top = 0;

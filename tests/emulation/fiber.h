@@ -25,6 +25,7 @@ private:
     void leave(bool for_good);
 
     std::byte* stack_ = nullptr;  // [kStackBytes], a guard page below
+    size_t colour_ = 0;           // bytes left unused at its top
     void* stack_pointer_ = nullptr;
     void* fake_stack_ = nullptr;  // of the address sanitizer
     void (*body_)(void*) = nullptr;

@@ -75,11 +75,16 @@ cudaError_t copy(Copy wanted, cudaMemcpyKind kind, CUstream_st* stream) {
     return cudaSuccess;
 }
 
-cudaError_t fill(void* address, int value, size_t bytes, CUstream_st* stream) {
+cudaError_t fill(void* address, size_t pitch, int value, size_t width, size_t height,
+                 CUstream_st* stream) {
     if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
-    if (bytes == 0) return cudaSuccess;
-    if (!is_allocated(address, bytes)) return cudaErrorInvalidValue;
-    enqueue(stream, [=] { std::memset(address, value, bytes); });
+    if (width == 0 || height == 0) return cudaSuccess;
+    if (pitch < width || !is_allocated(address, (height - 1) * pitch + width))
+        return cudaErrorInvalidValue;
+    enqueue(stream, [=] {
+        for (size_t row = 0; row < height; ++row)
+            std::memset(static_cast<std::byte*>(address) + row * pitch, value, width);
+    });
     return cudaSuccess;
 }
 
@@ -211,10 +216,16 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 
 cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t stream) {
     const Lock lock(emulation::api_lock());
-    return remember(emulation::fill(address, value, bytes, stream));
+    return remember(emulation::fill(address, bytes, value, bytes, 1, stream));
 }
 
 cudaError_t cudaMemset(void* address, int value, size_t bytes) {
     const Lock lock(emulation::api_lock());
-    return remember(emulation::fill(address, value, bytes, nullptr));
+    return remember(emulation::fill(address, bytes, value, bytes, 1, nullptr));
+}
+
+cudaError_t cudaMemset2DAsync(void* address, size_t pitch, int value, size_t width,
+                              size_t height, cudaStream_t stream) {
+    const Lock lock(emulation::api_lock());
+    return remember(emulation::fill(address, pitch, value, width, height, stream));
 }
