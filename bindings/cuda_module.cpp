@@ -53,6 +53,7 @@ PYBIND11_MODULE(_cuda, m) {
     m.attr("emulated") = kEmulated;
     bindings::blas_table();
     bindings::bind_errors(m);
+    bindings::bind_cuda_distance(m);
     bindings::bind_cuda_fisher(m);
     bindings::bind_cuda_information_gain(m);
     bindings::bind_cuda_mask(m);

@@ -2,25 +2,12 @@
 // k_center and badge for Python: arrays in, a dict of arrays out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "distance_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
-
-DistanceProblem make_problem(const py::array& features,
-                             const std::optional<py::array>& probabilities,
-                             const py::array_t<int64_t>& labeled, int64_t batch_size,
-                             int64_t chunk_rows, const std::string& instruction_set) {
-    DistanceProblem problem;
-    problem.features = vectors_view(features);
-    if (probabilities) problem.probabilities = matrix_view(*probabilities);
-    problem.labeled = {labeled.data(), labeled.size()};
-    problem.batch_size = batch_size;
-    problem.chunk_rows = chunk_rows;
-    problem.instruction_set = instruction_set;
-    return problem;
-}
 
 using Operation = DistanceResult (*)(const Context&, const DistanceProblem&);
 
@@ -31,16 +18,7 @@ py::dict run(Operation operation, const DistanceProblem& problem, int threads,
         py::gil_scoped_release release;
         return operation(context, problem);
     }();
-    py::dict seconds;
-    for (const auto& [stage, value] : result.seconds) seconds[stage.c_str()] = value;
-    py::dict out;
-    out["indices"] = to_array(result.indices);
-    out["scores"] = to_array(result.scores);
-    out["full_distances"] = result.full_distances;
-    out["screened_distances"] = result.screened_distances;
-    out["centers"] = result.centers;
-    out["seconds"] = seconds;
-    return out;
+    return selection_dict(result);
 }
 
 py::dict k_center(const py::array& features, const std::optional<py::array>& probabilities,
@@ -48,7 +26,8 @@ py::dict k_center(const py::array& features, const std::optional<py::array>& pro
                   int threads, int64_t chunk_rows, const py::object& progress,
                   const std::string& instruction_set) {
     DistanceProblem problem =
-        make_problem(features, probabilities, labeled, batch_size, chunk_rows, instruction_set);
+        distance_problem(features, probabilities, labeled, batch_size, chunk_rows);
+    problem.instruction_set = instruction_set;
     problem.first = first;
     return run(cpu::k_center, problem, threads, progress);
 }
@@ -57,8 +36,9 @@ py::dict badge(const py::array& features, const py::array& probabilities,
                const py::array_t<int64_t>& labeled, int64_t batch_size, uint64_t seed,
                int threads, int64_t chunk_rows, const py::object& progress,
                const std::string& instruction_set) {
-    DistanceProblem problem =
-        make_problem(features, probabilities, labeled, batch_size, chunk_rows, instruction_set);
+    DistanceProblem problem = distance_problem(features, OptionalArray(probabilities), labeled,
+                                               batch_size, chunk_rows);
+    problem.instruction_set = instruction_set;
     problem.seed = seed;
     return run(cpu::badge, problem, threads, progress);
 }

@@ -10,6 +10,7 @@
 
 namespace fisher_select::bindings {
 
+void bind_cuda_distance(pybind11::module_& m);
 void bind_cuda_fisher(pybind11::module_& m);
 void bind_cuda_information_gain(pybind11::module_& m);
 void bind_cuda_mask(pybind11::module_& m);

@@ -10,7 +10,11 @@ option(FISHER_SELECT_CUDA_EMULATION "Build _cuda for tests: the CPU emulates CUD
 set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/determinant.cu
     csrc/cuda/device.cu
+    csrc/cuda/directions.cu
+    csrc/cuda/distance.cu
+    csrc/cuda/embedding.cu
     csrc/cuda/exact.cu
+    csrc/cuda/exact_distance.cu
     csrc/cuda/fisher.cu
     csrc/cuda/information.cu
     csrc/cuda/information_gain.cu
@@ -104,7 +108,9 @@ function(add_cuda_module)
         ${FISHER_SELECT_CUDA_SOURCES}
         ${ARGN}
         csrc/factors.cpp
+        csrc/subspace.cpp
         bindings/callbacks.cpp
+        bindings/cuda_distance.cpp
         bindings/cuda_fisher.cpp
         bindings/cuda_information_gain.cpp
         bindings/cuda_mask.cpp

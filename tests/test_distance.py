@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interruption import assert_ctrl_c_stops
 from problems import features, softmax_rows
@@ -516,9 +516,13 @@ def test_draws_are_those_of_philox(cpu: str) -> None:
 
 
 # ------------------------------------------------------------------------------ hypothesis
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # a name, the same each time
+)
 @given(data=st.data())
-def test_picks_are_those_of_the_reference_on_grids(data: st.DataObject) -> None:
+def test_picks_are_those_of_the_reference_on_grids(engine: str, data: st.DataObject) -> None:
     """Small integers: exact in every order of summation, full of ties and duplicates."""
     n = data.draw(st.integers(2, 40))
     d = data.draw(st.sampled_from([1, 2, 5, 16, 20]))
@@ -528,7 +532,7 @@ def test_picks_are_those_of_the_reference_on_grids(data: st.DataObject) -> None:
     labeled = rng.permutation(n)[:m]
     batch = data.draw(st.integers(1, n - m))
     call: dict[str, Any] = {"labeled": labeled, "batch_size": batch}
-    fast = fs.k_center(X, **call, backend="cpu")
+    fast = fs.k_center(X, **call, backend=engine)
     slow = fs.k_center(X, **call, backend="reference")
     np.testing.assert_array_equal(fast.indices, slow.indices)
     np.testing.assert_array_equal(fast.scores, slow.scores)

@@ -2,20 +2,18 @@
 // k-centre greedy and BADGE (ops.h). Both look for a largest value that only falls as centres
 // are added, so both leave almost every row alone (lazy_maximum.h).
 #include <cmath>
-#include <limits>
 #include <utility>
 
+#include "distance.h"
 #include "labeled_distance.h"
 #include "lazy_maximum.h"
 #include "nearest_center.h"
 #include "ops.h"
-#include "rng.h"
 #include "stopwatch.h"
 
 namespace fisher_select::cpu {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr const char* kPurpose = "the pool's keys";
 constexpr const char* kRemedy = "select from a part of the pool";
 
@@ -144,44 +142,29 @@ DistanceResult k_center(const Context& context, const DistanceProblem& problem) 
 
 namespace {
 
-/// A clock a row, that rings after an exponential time at a rate which is the row's squared
-/// distance to its nearest centre. Whose clock rings next is a draw in proportion to the rates,
-/// independent of all before (an exponential time has no memory): D^2 sampling, with one random
-/// number a row in all. A rate only falls, so a ring foretold from an old rate is never late,
-/// and a row that has missed some centres can wait until its old ring is the next.
+/// The race of BADGE (../distance.h). A row that has missed some centres can wait until its old
+/// ring is the next: a ring foretold from an old rate is never late.
 class Clocks {
 public:
-    Clocks(int64_t rows, uint64_t seed)
-        : left_({rows}, kPurpose, kRemedy), since_({rows}, kPurpose, kRemedy) {
-        since_.zero();
-        for (int64_t i = 0; i < rows; ++i)
-            left_[i] = -std::log(random_uniform(seed, static_cast<uint64_t>(i)));
+    Clocks(int64_t rows, uint64_t seed) : clocks_({rows}, kPurpose, kRemedy) {
+        for (int64_t i = 0; i < rows; ++i) clocks_[i] = start_clock(seed, i);
     }
 
     /// The rate changed when `center` was added; before the first one nothing ran.
     void change_rate(int64_t row, int64_t center, double before) {
-        const double when = added_[static_cast<size_t>(center)];
-        if (before != kInfinity)
-            left_[row] = std::max(0.0, left_[row] - before * (when - since_[row]));
-        since_[row] = when;
+        fisher_select::change_rate(clocks_[row], before, added_[static_cast<size_t>(center)]);
     }
 
-    /// When the row's clock rings, negated so that the next ring is the largest; a row at a
-    /// centre never rings, and yet comes before what is excluded.
-    double key(int64_t row, double rate) const {
-        const double ring = since_[row] + left_[row] / rate;
-        return ring < kInfinity ? -ring : -std::numeric_limits<double>::max();
-    }
+    double key(int64_t row, double rate) const { return ring_key(clocks_[row], rate); }
 
     /// A centre was added when a clock of this key rang.
     void add_center(double key) {
-        if (key != -std::numeric_limits<double>::max()) now_ = -key;
+        if (key != kNeverRings) now_ = -key;
         added_.push_back(now_);
     }
 
 private:
-    Buffer<double> left_;        // [n] of the exponential time, at since_
-    Buffer<double> since_;       // [n] when the row's rate changed last
+    Buffer<Clock> clocks_;       // [n]
     std::vector<double> added_;  // [centers] when
     double now_ = 0.0;
 };

@@ -49,7 +49,7 @@ int64_t scan_features(const float* row, const float* centers, int64_t block, int
         const Floats rest = row[kFeatureRest] - c[kFeatureRest];
         const Floats reach = limit + c[kFeatureSlack];
         const Floats bound = even + odd + rest * rest;
-        *mask = lanes_below(bound, reach * reach * (1.0f + kBoundRounding) + kBoundUnderflow);
+        *mask = lanes_below(bound, squared_reach(reach));
         if (*mask != 0) return block;
     }
     return end;

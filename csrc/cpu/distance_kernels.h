@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "distance.h"
 #include "lanes.h"
 
 namespace fisher_select::cpu {
@@ -19,18 +20,6 @@ constexpr int kFeatureFields = 16, kFeatureCoordinates = 14, kFeatureRest = 14,
 // Gradients x (x) r: coordinates and rest of x, the same of r, and |x|^2 |r|^2.
 constexpr int kGradientFields = 32, kGradientCoordinates = 15, kGradientRest = 15,
               kClassCoordinates = 14, kClassFirst = 16, kClassRest = 30, kGradientNorm = 31;
-
-/// Relative rounding of a float32 bound, generously: some fifty operations of 6e-8 each.
-constexpr float kBoundRounding = 3e-5f;
-/// Above all sums of products that underflowed.
-constexpr float kBoundUnderflow = 1e-37f;
-
-/// Inner products over the features that a distance of gradients is made of.
-struct Difference {
-    double square;  // |a - b|^2
-    double along;   // <a - b, b>
-    double center;  // |b|^2
-};
 
 struct DistanceKernels {
     /// The first block in [block, end) with a centre that may be nearer to the row than

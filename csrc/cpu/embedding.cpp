@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The summaries that bound distances, and the vectors that do; see embedding.h.
-//
-// Why the bounds are safe. Coordinates y = B x are computed in float64 and rounded once to
-// float32 (6e-8 of |x| in all); the rest's square |x|^2 - |y|^2 loses at most some d roundings
-// of |x|^2, so the rest is known to sqrt(16 d 2^-53) |x|. Together that is `slack_`, which
-// widens every comparison; the float32 sums themselves err by less than kBoundRounding.
 #include "embedding.h"
 
 #include <algorithm>
@@ -61,7 +56,7 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
       exact_(context, features, probabilities, kernels_),
       // Half the rows that default_chunk_rows means: these are doubles.
       chunk_rows_(chunk_rows > 0 ? chunk_rows : default_chunk_rows(2 * features.length, 16)),
-      slack_(4e-7 + std::sqrt(16.0 * static_cast<double>(features.length) * 0x1p-53)) {
+      slack_(rounding_slack(features.length)) {
     const int64_t n = rows();
     summaries_ = Buffer<float>({n, fields()}, kPool, kPoolRemedy);
     if (gradient()) squared_norms_ = Buffer<double>({n}, kPool, kPoolRemedy);
@@ -84,7 +79,7 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
         return std::sqrt(*std::max_element(largest.begin(), largest.end()));
     };
     largest_norm_ = summarise_all();
-    if (!(largest_norm_ < 1e153))  // sums of a few squares must not overflow
+    if (!(largest_norm_ < kLargestNorm))
         throw NumericalError("squared distances overflow: scale the features down", 0);
     // The scale was the sample's; far outliers could overflow float32 with it.
     const double scaled = largest_norm_ * scale_;
@@ -180,8 +175,7 @@ void Embedding::store_gradient(int64_t row, double square, const double* coordin
         scale_ * (std::sqrt(rest_square(square, coordinates, kGradientCoordinates)) +
                   slack_ * std::sqrt(square)));
     const bool whole = exact_.classes() <= kClassCoordinates;
-    const double class_slack =
-        4e-7 + std::sqrt(16.0 * static_cast<double>(exact_.classes()) * 0x1p-53);
+    const double class_slack = rounding_slack(exact_.classes());
     for (int k = 0; k < kClassCoordinates; ++k)
         to[kClassFirst + k] = static_cast<float>(class_coordinates[k]);
     to[kClassRest] =

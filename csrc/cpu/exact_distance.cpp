@@ -84,8 +84,6 @@ double ExactDistance::between_features(int64_t row, int64_t center) const {
     return kernels_.square_double(row_of<double>(v, row), row_of<double>(v, center), v.length);
 }
 
-/// |g - h|^2 = |x - y|^2 |r|^2 + |y|^2 |r - s|^2 + 2 <x - y, y> <r, r - s>
-/// for g = x (x) r and h = y (x) s: no term is a difference of large numbers for close rows.
 double ExactDistance::between_gradients(int64_t row, int64_t center) const {
     const VectorsView& v = features_;
     const Difference x = v.dtype == DType::float32
@@ -93,14 +91,14 @@ double ExactDistance::between_gradients(int64_t row, int64_t center) const {
                                                          row_of<float>(v, center), v.length)
                              : kernels_.difference_double(row_of<double>(v, row),
                                                           row_of<double>(v, center), v.length);
-    double r_square = 0.0, dr_square = 0.0, r_along = 0.0;
+    Difference s{0.0, 0.0, 0.0};
     for (int64_t c = 0; c < classes(); ++c) {
-        const double r = residual(row, c), dr = r - residual(center, c);
-        r_square += r * r;
-        dr_square += dr * dr;
-        r_along += r * dr;
+        const double r = residual(row, c), ds = residual(center, c) - r;
+        s.square += ds * ds;
+        s.along += ds * r;
+        s.center += r * r;
     }
-    return std::max(0.0, x.square * r_square + x.center * dr_square + 2.0 * x.along * r_along);
+    return gradient_square(x, s);
 }
 
 }  // namespace fisher_select::cpu

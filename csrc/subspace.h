@@ -8,7 +8,7 @@
 #include "blas.h"
 #include "buffer.h"
 
-namespace fisher_select::cpu {
+namespace fisher_select {
 
 /// An orthonormal basis [count, length] of about the `count` leading directions of the rows of
 /// sample [rows, length]. Directions the sample does not have are zero. With count >= length
@@ -16,4 +16,4 @@ namespace fisher_select::cpu {
 Buffer<double> leading_directions(const Blas& blas, const Buffer<double>& sample, int64_t rows,
                                   int64_t length, int64_t count);
 
-}  // namespace fisher_select::cpu
+}  // namespace fisher_select

@@ -6,7 +6,7 @@
 
 #include "rng.h"
 
-namespace fisher_select::cpu {
+namespace fisher_select {
 namespace {
 
 constexpr int kRounds = 4;
@@ -64,4 +64,4 @@ Buffer<double> leading_directions(const Blas& blas, const Buffer<double>& sample
     return basis;
 }
 
-}  // namespace fisher_select::cpu
+}  // namespace fisher_select
