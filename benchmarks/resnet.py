@@ -15,7 +15,7 @@ STEMS = ("imagenet", "small")
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions with a shortcut, which is a 1 x 1 convolution where sizes change."""
+    """Two 3 x 3 convolutions and a shortcut, a 1 x 1 convolution where sizes change."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ def resnet(
 
 
 def seeded(classes: int, *, seed: int = 0, **options: object) -> nn.Sequential:
-    """A freshly initialised `resnet`, the same for the same seed; global state is left alone."""
+    """A freshly initialised `resnet`, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return resnet(classes, **options)  # type: ignore[arg-type]  # passed on as given

@@ -20,6 +20,7 @@ from benchmarks import (
     bait_memory,
     bait_rival,
     bait_scaling,
+    fisher_mask,
     information_gain_rival,
     k_center_floor,
     mask_floor,
@@ -57,6 +58,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "information_gain_scaling": information_gain_rival.scaling,
     "max_det": max_det_rival.max_det,
     "mask": mask_floor.mask,
+    "fisher_mask_diagonal": fisher_mask.diagonal,
+    "fisher_mask_selection": fisher_mask.selection,
     "peers": peers.peers,
 }
 

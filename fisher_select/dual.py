@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import blas, solve_triangular
+from scipy.linalg import solve_triangular
 
 from fisher_select.errors import NumericalError
 from fisher_select.factors import TraceProblem
@@ -21,7 +21,10 @@ from fisher_select.selection import Selection
 
 Float64 = npt.NDArray[np.float64]
 
-_BLOCK = 1024  # rows of G worked on at a time: bounds the temporaries
+PIECE = 2048
+"""Parameters read at a time."""
+
+_BLOCK = 1024  # columns of G worked on at a time: bounds the temporaries
 
 
 def gram_matrix(columns: Callable[[int, int], Float64], size: int, length: int) -> Float64:
@@ -36,16 +39,16 @@ def gram_matrix(columns: Callable[[int, int], Float64], size: int, length: int) 
         n r and D.
     """
     gram = np.zeros((size, size), order="F")
-    step = 2048
-    for start in range(0, length, step):
-        piece = columns(start, min(start + step, length))
-        # In place, and one triangle alone.
-        gram = blas.dsyrk(1.0, piece, beta=1.0, c=gram, overwrite_c=1, lower=1)
-    for start in range(0, size, _BLOCK):
-        stop = start + _BLOCK
-        square = gram[start:stop, start:stop]
-        square[...] = np.tril(square) + np.tril(square, -1).T
-        gram[start:stop, stop:] = gram[stop:, start:stop].T
+    for start in range(0, length, PIECE):
+        piece = columns(start, min(start + PIECE, length))
+        # One triangle, by blocks of columns. BLAS has a routine for it (syrk), but OpenBLAS's
+        # crashes at these sizes.
+        for left in range(0, size, _BLOCK):
+            block = slice(left, left + _BLOCK)
+            gram[left:, block] += piece[left:] @ piece[block].T
+    for left in range(0, size, _BLOCK):
+        right = left + _BLOCK
+        gram[left:right, right:] = gram[right:, left:right].T
     return gram
 
 
@@ -113,8 +116,8 @@ def trace_select(problem: TraceProblem, gram: Float64, n: int) -> Selection:
 class _State:
     """G = scale^2 V^T M^-1 V and, of each sample, G_i [r, r] and H_i [r, r].
 
-    The start G_0 is not rewritten: a change of M by a sample is ``G <- G - sign T T^T``, and the
-    T [n r, r] so far are kept beside it. H_i is the sum over j of ``G_ij G_ij^T`` over
+    The start G_0 is not rewritten: a change of M by a sample is ``G <- G - sign T T^T``, and
+    the T [n r, r] so far are kept beside it. H_i is the sum over j of ``G_ij G_ij^T`` over
     n scale^2.
     """
 
@@ -133,7 +136,8 @@ class _State:
             columns = gram[:, i * r : (i + 1) * r]  # contiguous, and G is symmetric
             self._own[i] = columns[i * r : (i + 1) * r]
             self._information[i] = self._per_term * (columns.T @ columns)
-        self._changes: Float64 = np.empty((len(gram), 0), order="F")
+        steps = 2 * problem.forward_count - problem.batch_size
+        self._changes: Float64 = np.empty((len(gram), steps * r), order="F")
         self._signs: Float64 = np.empty(0)
 
     def changes(self, samples: npt.NDArray[np.int64], sign: float, step: int) -> Float64:
@@ -151,17 +155,18 @@ class _State:
         """Add (sign 1) or remove (-1) a sample; one pass over G_0."""
         r = self._r
         own = slice(sample * r, (sample + 1) * r)
-        column = self._gram[:, own] - (self._changes * self._signs) @ self._changes[own].T
+        U, signs = self._changes[:, : len(self._signs)], self._signs[:, None]
+        column = self._gram[:, own] - U @ (signs * U[own].T)
         root = _cholesky(np.eye(r) + sign * column[own], step)
-        T = solve_triangular(root, column.T, lower=True).T
-        GT = self._gram @ T - self._changes @ (self._signs[:, None] * (self._changes.T @ T))
+        T = np.ascontiguousarray(solve_triangular(root, column.T, lower=True).T)
+        GT = (T.T @ self._gram).T - U @ (signs * (U.T @ T))  # as rows: the quicker way round
         t, g = T.reshape(-1, r, r), GT.reshape(-1, r, r)
         cross = g @ t.transpose(0, 2, 1)
         self._information -= (sign * self._per_term) * (cross + cross.transpose(0, 2, 1))
         self._information += self._per_term * (t @ (T.T @ T) @ t.transpose(0, 2, 1))
         self._own -= sign * (t @ t.transpose(0, 2, 1))
         self._trace -= sign * float(np.square(T).sum())
-        self._changes = np.asfortranarray(np.hstack([self._changes, T]))
+        self._changes[:, len(self._signs) : len(self._signs) + r] = T
         self._signs = np.append(self._signs, np.full(r, sign))
 
     def objective(self) -> float:
@@ -182,7 +187,7 @@ class _State:
 
 def _cholesky(A: Float64, step: int) -> Float64:
     try:
-        root: Float64 = np.linalg.cholesky(A)
+        root: Float64 = np.linalg.cholesky(A).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:
         raise _breakdown(step) from None
     return root

@@ -91,10 +91,10 @@ class MemoryNeed:
         """Of n samples with factors [width, rank], out of so many trainable parameters."""
         numbers, columns = n * rank * width, n * rank
         is_dual = dual_allowed and columns <= width
-        # Dual: the Gram matrix and a piece of the factors in float64. Primal: M, F, Q, P, the
-        # state of each candidate, and the float32 copy that bfloat16 needs.
+        # Dual: the Gram matrix, and a piece of the factors before and after widening. Primal:
+        # M, F, Q, P, the state of each candidate, and the float32 copy bfloat16 needs.
         selection = (
-            8 * columns**2 + 8 * columns * 2048
+            8 * columns**2 + 12 * columns * min(width, dual.PIECE)
             if is_dual
             else 32 * width**2 + 8 * n * rank**2 + (4 * numbers if dtype == "bfloat16" else 0)
         )
@@ -287,9 +287,7 @@ def fisher_mask(
     )
 
 
-def _greedy(
-    problem: TraceProblem, factors: Any, backend: str, *, dual_form: bool
-) -> Selection:
+def _greedy(problem: TraceProblem, factors: Any, backend: str, *, dual_form: bool) -> Selection:
     """The engine on the factors [n, D, r], or the dual on their inner products."""
     n, width, rank = factors.shape
     if not dual_form:
@@ -297,10 +295,11 @@ def _greedy(
         return backends.get(backend).trace_select(dataclasses.replace(problem, factors=whole))
 
     def columns(start: int, stop: int) -> npt.NDArray[np.float64]:
-        piece = factors[:, start:stop].swapaxes(1, 2)
+        piece: Any = factors[:, start:stop].swapaxes(1, 2)
         if not isinstance(piece, np.ndarray):  # bfloat16, which NumPy lacks
             piece = piece.float().numpy()
-        return piece.reshape(n * rank, stop - start).astype(np.float64)
+        wide: npt.NDArray[np.float64] = piece.reshape(n * rank, -1).astype(np.float64)
+        return wide
 
     clock = time.perf_counter()
     gram = dual.gram_matrix(columns, n * rank, width)

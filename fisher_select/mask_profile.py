@@ -76,12 +76,12 @@ def draw_mask_profile(path: Path, profile: MaskProfile, title: str) -> None:
         axes.set_xscale("log")
         smallest = shares[shares > 0].min()
         axes.set_xlim(smallest / 3, 4.0)
-        for position, share in zip(positions, shares, strict=True):
+        for position, share in enumerate(shares.tolist()):
             text = f" {share:.2%}" if share > 0 else " none"
-            axes.text(share or smallest / 3, position, text, va="center", fontsize=7, color=_INK)
-        labels = [
-            f"{n} ({s:,})" for n, s in zip(profile.layers, profile.sizes, strict=True)
-        ]
+            axes.text(
+                share or smallest / 3, position, text, va="center", fontsize=7, color=_INK
+            )
+        labels = [f"{n} ({s:,})" for n, s in zip(profile.layers, profile.sizes, strict=True)]
         axes.set_yticks(positions, labels, fontsize=7)
         axes.invert_yaxis()
         axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=_INK)

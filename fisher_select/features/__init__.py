@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a PyTorch model and a pool to what selection needs: the part that imports torch.
 
-    from fisher_select import features
-    X, P, _ = features.extract(model, loader, bias_column=True)
+from fisher_select import features
+X, P, _ = features.extract(model, loader, bias_column=True)
 """
 
 from fisher_select.features.diagonal import diagonal_fisher

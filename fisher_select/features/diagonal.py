@@ -105,7 +105,8 @@ def diagonal_fisher(
             done += count
             if report is not None:
                 report("diagonal", done, wanted)
-    return (total / done).cpu().numpy()
+    mean: npt.NDArray[np.float64] = (total / done).cpu().numpy()
+    return mean
 
 
 def add_squares(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running a model without a trace: modes, hooks and random states are as they were afterwards."""
+"""Running a model without a trace: its modes and all random states are restored."""
 
 from __future__ import annotations
 
@@ -71,4 +71,7 @@ def casting(model: nn.Module, autocast: str | None) -> AbstractContextManager[ob
         return nullcontext()
     one_of("autocast", autocast, AUTOCAST)
     device = next(model.parameters()).device.type
-    return torch.autocast(device, dtype=getattr(torch, autocast))
+    context: AbstractContextManager[object] = torch.autocast(
+        device, dtype=getattr(torch, autocast)
+    )
+    return context

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fisher_select.features.evaluation import as_module, casting, dropout_layers, evaluating
-from fisher_select.features.head import Head, check_finite, find_head
+from fisher_select.features.head import check_finite, find_head
 from fisher_select.features.pool import Batch, Pool, targets
 from fisher_select.features.store import FileStore, MemoryStore, Rows
 from fisher_select.options import as_count, as_seed, one_of
@@ -144,7 +144,8 @@ def extract(
                     report("features", store.done, rows.n)
         finally:
             store.close()
-    return Extraction(*store.arrays(), targets=torch.cat(labels).numpy() if labels else None)
+    entered, outputs = store.arrays()
+    return Extraction(entered, outputs, torch.cat(labels).numpy() if labels else None)
 
 
 def dropout_samples(
@@ -201,7 +202,9 @@ def dropout_samples(
         torch.no_grad(),
         casting(model, autocast),
     ):
-        head = find_head(model, rows.head(like, _PROBE_ROWS), layer=layer, likelihood=likelihood)
+        head = find_head(
+            model, rows.head(like, _PROBE_ROWS), layer=layer, likelihood=likelihood
+        )
         if seed is None:
             torch.seed()
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FisherMask's factors: per-sample gradients of the masked parameters, in memory or in a file."""
+"""FisherMask's factors: gradients of the masked parameters, row by row of the pool."""
 
 from __future__ import annotations
 
@@ -125,17 +125,15 @@ def masked_factors(
                 if projection is not None:
                     rows = rows @ projection
                 rows = rows.to(getattr(torch, dtype))
-                as_stored = isinstance(store, FileStore) and dtype == "bfloat16"
-                store.put([rows.view(torch.int16) if as_stored else rows])
+                store.put([rows.view(torch.int16) if dtype == "bfloat16" else rows])
                 if report is not None:
                     report("factors", store.done, source.n)
         finally:
             store.close()
     (stored,) = store.arrays()
     if dtype == "bfloat16":
-        tensor = torch.as_tensor(stored)
-        return tensor.view(torch.bfloat16).transpose(1, 2)
-    return np.asarray(stored).transpose(0, 2, 1) if path is None else stored.transpose(0, 2, 1)
+        return torch.as_tensor(stored).view(torch.bfloat16).transpose(1, 2)
+    return stored.transpose(0, 2, 1)
 
 
 class _MaskedGradients:

@@ -21,7 +21,7 @@ from torch.func import functional_call, grad, vmap
 
 from fisher_select.features import layers
 from fisher_select.features.evaluation import casting
-from fisher_select.features.head import Head, check_finite, find_head
+from fisher_select.features.head import check_finite, find_head
 from fisher_select.features.parameters import Layout, Slot
 from fisher_select.features.pool import Inputs
 
@@ -109,7 +109,11 @@ class SampleGradients:
 
     def forward(self, inputs: Inputs) -> Forward:
         """Run a batch and keep the graph."""
-        with torch.enable_grad(), casting(self._model, self._autocast), self._captured() as uses:
+        with (
+            torch.enable_grad(),
+            casting(self._model, self._autocast),
+            self._captured() as uses,
+        ):
             _, logits = self.head.run(self._model, inputs)
         return Forward(inputs, logits, uses)
 
@@ -168,7 +172,7 @@ class SampleGradients:
             parameters: dict[str, torch.Tensor], row: list[torch.Tensor], column: torch.Tensor
         ) -> torch.Tensor:
             args, kwargs = inputs.replaced([tensor[None] for tensor in row])
-            with self.head.watched() as found, casting(self._model, self._autocast):
+            with self.head.watched() as found:  # vmap and autocast do not go together
                 functional_call(self._model, parameters, args, kwargs)
             return (found[0].left[0].to(column.dtype) * column).sum()
 

@@ -65,9 +65,7 @@ class Head:
         return features, logits
 
 
-def find_head(
-    model: nn.Module, inputs: Inputs, *, layer: str | None, likelihood: str
-) -> Head:
+def find_head(model: nn.Module, inputs: Inputs, *, layer: str | None, likelihood: str) -> Head:
     """The linear layer that ran last in a forward pass over a few rows, or the one named.
 
     Raises
@@ -96,8 +94,8 @@ def check_finite(logits: torch.Tensor, start: int) -> None:
         row = int(torch.nonzero(~finite)[0])
         raise ValueError(
             f"the model's outputs must be finite: pool row {start + row} gives "
-            f"{logits[row].tolist()}; check that row and the weights, and pass autocast=None or "
-            "'bfloat16' where float16 overflows"
+            f"{logits[row].tolist()}; check that row and the weights, and pass autocast=None "
+            "or 'bfloat16' where float16 overflows"
         )
 
 
@@ -119,7 +117,9 @@ def _watch(name: str, layer: nn.Linear, found: list[_Execution]) -> Any:
 def _named(model: nn.Module, name: str) -> Head:
     modules = dict(model.named_modules())
     if name not in modules:
-        raise ValueError(f"layer must name a module of the model, got {name!r}; {_known(model)}")
+        raise ValueError(
+            f"layer must name a module of the model, got {name!r}; {_known(model)}"
+        )
     if not isinstance(modules[name], nn.Linear):
         raise TypeError(
             f"layer must name a torch.nn.Linear, {name!r} is a {type(modules[name]).__name__}; "
@@ -144,8 +144,8 @@ def _last(model: nn.Module, inputs: Inputs) -> Head:
             handle.remove()
     if not found:
         raise ValueError(
-            "model must run a torch.nn.Linear in its forward pass, it ran none; call the module "
-            f"and not its weight; {_known(model)}"
+            "model must run a torch.nn.Linear in its forward pass, it ran none; call the "
+            f"module and not its weight; {_known(model)}"
         )
     last = found[-1]
     _check_single(last, found, returned)
@@ -183,9 +183,8 @@ def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
         return True
     if a.numel() != b.numel() or not b.is_floating_point():
         return False
-    return torch.allclose(
-        a.reshape(-1).float(), b.reshape(-1).float(), rtol=1e-2, atol=1e-5, equal_nan=True
-    )
+    left, right = a.reshape(-1).float(), b.reshape(-1).float()
+    return bool(torch.allclose(left, right, rtol=1e-2, atol=1e-5, equal_nan=True))
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
@@ -204,4 +203,4 @@ def _linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def _known(model: nn.Module) -> str:
-    return f"its linear layers are {', '.join(_linear_layers(model)) or 'none'}"
+    return f"its linear layers are {list(_linear_layers(model))}"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-_Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 _Norm = nn.modules.batchnorm._BatchNorm
 
 MATRIX = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -48,21 +48,20 @@ def input_windows(module: nn.Module, a: torch.Tensor) -> torch.Tensor:
     """
     if isinstance(module, nn.Linear):
         return a.reshape(len(a), 1, -1, a.shape[-1]).transpose(2, 3)
-    conv = _as_conv(module)
-    sizes, dilation, stride = conv.kernel_size, conv.dilation, conv.stride
+    sizes, dilation, stride = module.kernel_size, module.dilation, module.stride
     # torch keeps the padding of each side, last axis first, for 'same' and all modes alike.
-    pad = list(conv._reversed_padding_repeated_twice)
-    mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+    pad = list(module._reversed_padding_repeated_twice)
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     if any(pad):
         a = functional.pad(a, pad, mode=mode)
     a = a.contiguous()
-    channels, axes = a.shape[1] // conv.groups, a.stride()[2:]
+    channels, axes = a.shape[1] // module.groups, a.stride()[2:]
     positions = [
         (length - step * (size - 1) - 1) // hop + 1
         for length, size, step, hop in zip(a.shape[2:], sizes, dilation, stride, strict=True)
     ]
     return a.as_strided(
-        (len(a), conv.groups, channels, *sizes, *positions),
+        (len(a), module.groups, channels, *sizes, *positions),
         (
             a.stride(0),
             channels * a.stride(1),
@@ -77,7 +76,7 @@ def output_gradient(module: nn.Module, g: torch.Tensor) -> torch.Tensor:
     """The output gradient as [b, groups, outputs, positions]."""
     if isinstance(module, nn.Linear):
         return g.reshape(len(g), 1, -1, g.shape[-1]).transpose(2, 3)
-    groups = _as_conv(module).groups
+    groups = module.groups
     return g.reshape(len(g), groups, g.shape[1] // groups, -1)
 
 
@@ -101,15 +100,7 @@ def _normalized(module: nn.Module, a: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(a, module.normalized_shape, eps=module.eps)
     if isinstance(module, nn.GroupNorm):
         return functional.group_norm(a, module.num_groups, eps=module.eps)
-    if not isinstance(module, _Norm):
-        raise TypeError(f"{type(module).__name__} does not normalise")
     return functional.batch_norm(a, module.running_mean, module.running_var, eps=module.eps)
-
-
-def _as_conv(module: nn.Module) -> _Conv:
-    if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        raise TypeError(f"{type(module).__name__} is no convolution")
-    return module
 
 
 # ----------------------------------------------------------------------------- whole weights
@@ -133,7 +124,8 @@ class SquareSum:
     def __init__(self, windows: torch.Tensor, columns: int) -> None:
         self._inputs = _flat(windows)  # [b, groups, inputs, positions]
         P = self._inputs.shape[3]
-        self._multiplied_out = P * (P + 1) // 2 <= columns * (P + _ENTRY_COST)
+        pairs = P * (P + 1) // 2
+        self._multiplied_out = pairs <= columns * (P + _ENTRY_COST)
         if self._multiplied_out:
             self._inputs = self._inputs.permute(3, 0, 1, 2).contiguous()
         self._products: torch.Tensor | None = None

@@ -19,7 +19,7 @@ class Slot:
     @property
     def stop(self) -> int:
         """One past its last entry."""
-        return self.start + self.parameter.numel()
+        return self.start + int(self.parameter.numel())
 
 
 class Layout:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where rows go: arrays in memory, tensors on the device, or files that a later run completes."""
+"""Where rows go: arrays in memory, or files that a later run completes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,9 @@ class FileStore:
         try:
             array = np.lib.format.open_memmap(path, "r+")
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: cannot be continued ({error}); delete the folder") from None
+            raise ValueError(
+                f"{path}: cannot be continued ({error}); delete the folder"
+            ) from None
         if array.shape != shape or array.dtype != dtype:
             raise ValueError(
                 f"{path}: holds {array.dtype} {list(array.shape)}, wanted {dtype} "

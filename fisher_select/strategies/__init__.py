@@ -147,7 +147,9 @@ def select(
         raise ValueError(f"{missing} must be given together with {other}, got None")
     if "model" in known.takes:
         if model is None:
-            raise ValueError(f"model and pool must be given for strategy {strategy!r}, got None")
+            raise ValueError(
+                f"model and pool must be given for strategy {strategy!r}, got None"
+            )
         arrays |= {"model": model, "pool": pool}
     elif model is not None:
         own = known.options()

@@ -83,9 +83,7 @@ def arrays_from_model(
         )
         return found
     if {"features", "probabilities"} & set(needs):
-        seen = features.extract(
-            model, pool, likelihood=likelihood, bias_column=ones, **reading
-        )
+        seen = features.extract(model, pool, likelihood=likelihood, bias_column=ones, **reading)
         found |= _wanted(needs, features=seen.features, probabilities=seen.outputs)
     if {"eval_features", "eval_labels"} & set(needs):
         if eval_pool is None:
