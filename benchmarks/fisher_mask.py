@@ -37,6 +37,7 @@ TOLERANCE = 1e-3  # of the largest entry, in float32
 class Size:
     """Images of ours and of the rival, which is slower, a pair; and pairs."""
 
+    stem: str
     width: int
     images: int
     rival_images: int
@@ -44,8 +45,13 @@ class Size:
     rounds: int
 
 
-SIZE = Size(64, images=192, rival_images=2, batch_rows=64, rounds=5)
-SIZE_QUICK = Size(4, images=8, rival_images=1, batch_rows=8, rounds=1)
+SIZES = (
+    Size("imagenet", 64, images=192, rival_images=2, batch_rows=64, rounds=5),
+    Size("small", 64, images=64, rival_images=2, batch_rows=32, rounds=3),
+)
+SIZES_QUICK = tuple(
+    Size(stem, 4, images=8, rival_images=1, batch_rows=8, rounds=1) for stem in STEMS
+)
 
 SELECTION = {
     "n": 2000,
@@ -61,24 +67,27 @@ SELECTION_QUICK = SELECTION | {"n": 60, "width": 4, "labeled": 20, "batch_size":
 
 def diagonal(settings: Settings) -> Record:
     """Seconds a sample and class of the diagonal and of the masked gradients."""
-    size = SIZE_QUICK if settings.quick else SIZE
-    images, _ = digit_images(size.images)
+    sizes = SIZES_QUICK if settings.quick else SIZES
     figures, raw = [], {}
-    for stem in STEMS:
+    for size in sizes:
+        stem = size.stem
+        images, _ = digit_images(size.images)
         model = seeded(CLASSES, width=size.width, stem=stem).eval()
         _check(model, images[:2])
         ours = _measure(
             model,
             images,
             size,
-            lambda rows, m=model: features.diagonal_fisher(m, rows, batch_rows=size.batch_rows),
+            lambda rows, m=model, size=size: features.diagonal_fisher(
+                m, rows, batch_rows=size.batch_rows
+            ),
         )
         mask = _mask(model, images[:32])
         gradients = _measure(
             model,
             images,
             size,
-            lambda rows, m=model, k=mask: features.masked_factors(
+            lambda rows, m=model, k=mask, size=size: features.masked_factors(
                 m, rows, k, reduced=True, batch_rows=size.batch_rows
             ),
         )
@@ -86,7 +95,7 @@ def diagonal(settings: Settings) -> Record:
             model,
             images,
             size,
-            lambda rows, m=model: features.diagonal_fisher(
+            lambda rows, m=model, size=size: features.diagonal_fisher(
                 m, rows, expectation="sampled", batch_rows=size.batch_rows
             ),
         )
@@ -115,7 +124,8 @@ def diagonal(settings: Settings) -> Record:
         "side; small stem: 3 x 3, maps of 32 to 4, where both sides are bound by the same "
         "products",
     ]
-    return Record("fisher_mask_diagonal", asdict(size), figures, raw, notes)
+    cases = {"cases": [asdict(size) for size in sizes]}
+    return Record("fisher_mask_diagonal", cases, figures, raw, notes)
 
 
 def selection(settings: Settings) -> Record:

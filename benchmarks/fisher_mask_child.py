@@ -16,6 +16,7 @@ import fisher_select as fs
 from benchmarks.digit_images import digit_images, train
 from benchmarks.memory_child import highest
 from benchmarks.resnet import seeded
+from fisher_select import features
 
 
 def main(task: str) -> None:
@@ -25,6 +26,8 @@ def main(task: str) -> None:
     model = seeded(10, width=size["width"], stem=size["stem"])
     labeled = np.arange(size["labeled"])
     train(model, images[labeled], labels[labeled], epochs=size["epochs"])
+    _, outputs, _ = features.extract(model, images)
+    accuracy = float(np.mean(outputs.argmax(1) == labels))
     before = highest()
     start = time.perf_counter()
     picks = fs.fisher_mask(
@@ -39,6 +42,7 @@ def main(task: str) -> None:
     print(
         json.dumps(
             {
+                "accuracy": accuracy,
                 "wall_s": wall,
                 "stages_s": picks.seconds,
                 "before_bytes": before,

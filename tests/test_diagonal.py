@@ -199,7 +199,7 @@ class Branching(nn.Module):
 def test_what_cannot_be_batched_says_what_to_freeze():
     x = torch.rand(4, 3)
     model = Branching()
-    with pytest.raises(ValueError, match="parameters scale: torch.func says .* freeze them"):
+    with pytest.raises(ValueError, match=r"parameters scale: torch.func says .* freeze them"):
         features.diagonal_fisher(model, x)
     model.scale.requires_grad_(False)
     assert features.diagonal_fisher(model, x).shape == (8,)
