@@ -87,14 +87,18 @@ class MemoryNeed:
         dtype: str = "float32",
         in_file: bool = False,
         dual_allowed: bool = True,
+        steps: int = 0,
     ) -> MemoryNeed:
-        """Of n samples with factors [width, rank], out of so many trainable parameters."""
+        """Of n samples with factors [width, rank], out of so many trainable parameters.
+
+        `steps` are those of the greedy, forward and backward, of which the dual keeps a trace.
+        """
         numbers, columns = n * rank * width, n * rank
         is_dual = dual_allowed and columns <= width
         # Dual: the Gram matrix, and a piece of the factors before and after widening. Primal:
         # M, F, Q, P, the state of each candidate, and the float32 copy bfloat16 needs.
         selection = (
-            8 * columns**2 + 12 * columns * min(width, dual.PIECE)
+            8 * columns**2 + columns * (12 * min(width, dual.PIECE) + 8 * steps * rank)
             if is_dual
             else 32 * width**2 + 8 * n * rank**2 + (4 * numbers if dtype == "bfloat16" else 0)
         )
@@ -236,6 +240,7 @@ def fisher_mask(
         dtype=dtype,
         in_file=path is not None,
         dual_allowed=backend == "auto",
+        steps=2 * problem.forward_count - problem.batch_size,
     )
     _check_memory(need, memory_limit, f"{kept:,} masked parameters, {n:,} rows, rank {rank}")
 
