@@ -96,6 +96,18 @@ def test_progress_counts_rows(net, x):
     assert seen == [("features", 10, 23), ("features", 20, 23), ("features", 23, 23)]
 
 
+def test_arrays_with_a_stray_stride_on_a_short_axis():
+    """NumPy makes such images; torch's convolutions crash on them in the backward pass."""
+    rng = np.random.default_rng(0)
+    pixels = rng.random((12, 8, 8), dtype=np.float32)
+    stray = pixels[np.arange(12), None]  # [12, 1, 8, 8]
+    assert stray.strides[1] == 4
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 3))
+    found = features.diagonal_fisher(model, stray)
+    plain = np.ascontiguousarray(pixels).reshape(12, 1, 8, 8)
+    np.testing.assert_allclose(found, features.diagonal_fisher(model, plain), rtol=1e-5)
+
+
 # -------------------------------------------------------------------------------- no trace left
 def state_of_the_world() -> tuple[Any, ...]:
     return (

@@ -133,7 +133,8 @@ class Pool:
             order = None if rows is None else torch.as_tensor(rows)
             for start in range(0, self.n if order is None else len(order), step):
                 piece = slice(start, start + step)
-                yield self._rows[piece] if order is None else self._rows[order[piece]]
+                found = self._rows[piece] if order is None else self._rows[order[piece]]
+                yield _plain_strides(found)
         elif rows is None:
             yield from self._loader
         else:
@@ -219,6 +220,15 @@ def _moved(value: Any, like: torch.Tensor, *, cast: bool) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_moved(entry, like, cast=cast) for entry in value)
     return value
+
+
+def _plain_strides(rows: torch.Tensor) -> torch.Tensor:
+    """The same contiguous memory with the usual strides, also of axes of length 1.
+
+    NumPy leaves any stride on such an axis (images[rows, None] has that of a pixel on its
+    channel), and torch's CPU convolutions crash on it in the backward pass.
+    """
+    return rows.contiguous().view(-1).view(rows.shape)
 
 
 def _check_order(loader: DataLoader[Any]) -> None:
