@@ -7,7 +7,6 @@ torch is imported when a mask is made, not before.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +23,13 @@ from fisher_select.extras import require
 from fisher_select.factors import TraceProblem, trace_problem
 from fisher_select.mask import SCOPES, top_k_mask
 from fisher_select.mask_profile import MaskProfile
+from fisher_select.memory import MemoryNeed, check_memory
 from fisher_select.options import as_count, as_real, as_seed, check_batch, one_of
 from fisher_select.progress import ProgressCallback
 from fisher_select.select import random
 from fisher_select.selection import Selection
 
-_ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
+__all__ = ["MaskedSelection", "fisher_mask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,62 +48,6 @@ class MaskedSelection(Selection):
 
     mask: npt.NDArray[np.int64] | None = None
     profile: MaskProfile | None = None
-
-
-@dataclass(frozen=True)
-class MemoryNeed:
-    """Bytes that a FisherMask selection holds at its peak beside the model.
-
-    Attributes
-    ----------
-    diagonal : int
-        Information of all parameters, twice while it is averaged.
-    factors : int
-        The stored factors [n, r, D]; 0 where they are in a file.
-    selection : int
-        Of the greedy: n r x n r numbers in the dual form, 4 D x D in the primal one.
-    dual : bool
-        Which form of the greedy: the dual one works on inner products of the factors.
-    """
-
-    diagonal: int
-    factors: int
-    selection: int
-    dual: bool
-
-    @property
-    def peak(self) -> int:
-        """The diagonal is gone when the factors come."""
-        return max(self.diagonal, self.factors + self.selection)
-
-    @classmethod
-    def of(
-        cls,
-        parameters: int,
-        n: int,
-        width: int,
-        rank: int,
-        *,
-        dtype: str = "float32",
-        in_file: bool = False,
-        dual_allowed: bool = True,
-        steps: int = 0,
-    ) -> MemoryNeed:
-        """Of n samples with factors [width, rank], out of so many trainable parameters.
-
-        `steps` are those of the greedy, forward and backward, of which the dual keeps a trace.
-        """
-        numbers, columns = n * rank * width, n * rank
-        is_dual = dual_allowed and columns <= width
-        # Dual: the Gram matrix, and a piece of the factors before and after widening. Primal:
-        # M, F, Q, P, the state of each candidate, and the float32 copy bfloat16 needs.
-        selection = (
-            8 * columns**2 + columns * (12 * min(width, dual.PIECE) + 8 * steps * rank)
-            if is_dual
-            else 32 * width**2 + 8 * n * rank**2 + (4 * numbers if dtype == "bfloat16" else 0)
-        )
-        stored = 0 if in_file else _ITEM_BYTES[dtype] * numbers
-        return cls(16 * parameters, stored, selection, is_dual)
 
 
 def fisher_mask(
@@ -242,7 +186,7 @@ def fisher_mask(
         dual_allowed=backend == "auto",
         steps=2 * problem.forward_count - problem.batch_size,
     )
-    _check_memory(need, memory_limit, f"{kept:,} masked parameters, {n:,} rows, rank {rank}")
+    check_memory(need, memory_limit, f"{kept:,} masked parameters, {n:,} rows, rank {rank}")
 
     common: dict[str, Any] = {
         "layer": layer,
@@ -253,11 +197,13 @@ def fisher_mask(
         "progress": progress,
     }
     clock = time.perf_counter()
-    drawn = None
-    if num_samples < n:
-        drawn = np.sort(random(n, batch_size=num_samples, seed=seed).indices)
     diagonal = features.diagonal_fisher(
-        model, pool, rows=drawn, expectation=expectation, seed=seed, **common
+        model,
+        pool,
+        rows=_drawn_rows(n, num_samples, seed),
+        expectation=expectation,
+        seed=seed,
+        **common,
     )
     mask = top_k_mask(
         diagonal,
@@ -268,7 +214,7 @@ def fisher_mask(
         backend=backend,
         threads=threads,
     )
-    del diagonal
+    del diagonal  # the factors need the room
     seconds = {"diagonal": time.perf_counter() - clock}
     clock = time.perf_counter()
     factors = features.masked_factors(
@@ -290,6 +236,13 @@ def fisher_mask(
         mask=mask,
         profile=MaskProfile.of(mask, layout.layers),
     )
+
+
+def _drawn_rows(n: int, count: int, seed: int | None) -> npt.NDArray[np.int64] | None:
+    """Rows to average the diagonal over, sorted; None is all of them."""
+    if count >= n:
+        return None
+    return np.sort(random(n, batch_size=count, seed=seed).indices)
 
 
 def _greedy(problem: TraceProblem, factors: Any, backend: str, *, dual_form: bool) -> Selection:
@@ -319,35 +272,3 @@ def _check_share(sparsity: object) -> None:
     share = as_real("sparsity", sparsity, above=0.0)
     if share > 1.0:
         raise ValueError(f"sparsity must be at most 1, got {share:g}")
-
-
-def _check_memory(need: MemoryNeed, limit: int | None, what: str) -> None:
-    allowed = _free_memory() if limit is None else as_count("memory_limit", limit)
-    if need.peak <= allowed:
-        return
-    source = "free on this machine" if limit is None else "allowed by memory_limit"
-    raise MemoryError(
-        f"fisher_mask needs {_size(need.peak)} for {what} (factors {_size(need.factors)}, "
-        f"selection {_size(need.selection)}), more than the {_size(allowed)} {source}; lower "
-        "sparsity, pass sketch_dim (a random projection), path (factors in a file) or "
-        "dtype='bfloat16', or offer a smaller pool"
-    )
-
-
-def _size(count: int) -> str:
-    """Bytes with three digits and a unit."""
-    unit, name = (1e9, "GB") if count >= 1e9 else (1e6, "MB")
-    return f"{count / unit:.3g} {name}"
-
-
-def _free_memory() -> int:
-    """Bytes a process may still take: what the kernel says, else all of the memory."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-__all__ = ["MaskedSelection", "MemoryNeed", "fisher_mask"]

@@ -77,7 +77,7 @@ def draw_mask_profile(path: Path, profile: MaskProfile, title: str) -> None:
         smallest = shares[shares > 0].min()
         axes.set_xlim(smallest / 3, 4.0)
         for position, share in enumerate(shares.tolist()):
-            text = f" {share:.2%}" if share > 0 else " none"
+            text = f" {100 * share:.2g} %" if share > 0 else " none"
             axes.text(
                 share or smallest / 3, position, text, va="center", fontsize=7, color=_INK
             )

@@ -10,6 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+# So small networks are quickest on one thread, and on several they wait for each other where
+# other processes hold the cores.
+torch.set_num_threads(1)
+
 Float64 = npt.NDArray[np.float64]
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,9 @@ from networks import Odd, images, seeded, single_factors  # noqa: E402
 from problems import assert_optimal  # noqa: E402
 from torch import nn  # noqa: E402
 
-from fisher_select import dual, mask_profile  # noqa: E402
+from fisher_select import dual, mask_profile, memory  # noqa: E402
 from fisher_select.factors import trace_problem  # noqa: E402
-from fisher_select.fisher_mask import MemoryNeed  # noqa: E402
+from fisher_select.memory import MemoryNeed  # noqa: E402
 
 LABELED = np.array([3, 8, 11, 20])
 CHOICE = {"labeled": LABELED, "batch_size": 5, "lam": 0.05, "dtype": "float64"}
@@ -176,8 +175,7 @@ def test_memory_is_refused_before_it_is_taken(net, monkeypatch):
         fs.fisher_mask(net, images(30), sparsity=0.1, batch_size=2, memory_limit=10_000)
     assert len(ran) == 2  # the trial that finds the last layer
     net._forward_hooks.clear()
-    module = sys.modules["fisher_select.fisher_mask"]  # the function hides it
-    monkeypatch.setattr(module, "_free_memory", lambda: 1)
+    monkeypatch.setattr(memory, "_free_memory", lambda: 1)
     with pytest.raises(MemoryError, match="free on this machine"):
         fs.fisher_mask(net, images(30), batch_size=2)
 

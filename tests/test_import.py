@@ -25,6 +25,7 @@ LAYERS = (
     {"backends"},
     {"select", "determinant", "distance", "information_gain", "mask", "uncertainty"},
     {"dual", "features", "mask_profile"},
+    {"memory"},
     {"fisher_mask"},
     {"strategies"},
     {"datasets", "training", "pool"},
