@@ -299,7 +299,11 @@ def test_bad_models_are_told_what_to_pass(x):
         (nn.Conv1d(4, 3, 1), ValueError, "must end in a torch.nn.Linear, it has none; replace"),
         (nn.Identity(), ValueError, "must have parameters"),
         (np.zeros(3), TypeError, "model must be a torch.nn.Module, got ndarray"),
-        (Returns(lambda z, _: z.relu()), ValueError, "outputs of its last linear layer, 'fc'"),
+        (
+            Returns(lambda z, _: z.square() + 2),
+            ValueError,
+            "outputs of its last linear layer, 'fc'",
+        ),
         (
             Returns(lambda z, m: m.fc(z @ m.fc.weight)),
             ValueError,

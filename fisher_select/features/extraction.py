@@ -21,7 +21,7 @@ from fisher_select.progress import ProgressCallback, resolve_progress
 
 BATCH_ROWS = 256
 
-_PROBE_ROWS = 2  # enough to see shapes; a single row may be squeezed away by a model
+_PROBE_ROWS = 4  # enough to tell the logits from what a model makes of them
 
 
 class Extraction(NamedTuple):
