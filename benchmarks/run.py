@@ -20,6 +20,7 @@ from benchmarks import (
     bait_memory,
     bait_rival,
     bait_scaling,
+    fisher_mask,
     information_gain_rival,
     k_center_floor,
     mask_floor,
@@ -59,6 +60,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "max_det": max_det_rival.max_det,
     "max_det_large": max_det_rival.large,
     "mask": mask_floor.mask,
+    "fisher_mask_diagonal": fisher_mask.diagonal,
+    "fisher_mask_selection": fisher_mask.selection,
     "peers": peers.peers,
 }
 

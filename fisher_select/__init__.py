@@ -12,9 +12,11 @@ from fisher_select.determinant import max_det
 from fisher_select.diagonal_fisher import DiagonalFisher
 from fisher_select.distance import badge, k_center
 from fisher_select.errors import NumericalError
+from fisher_select.fisher_mask import MaskedSelection, fisher_mask
 from fisher_select.information_gain import information_gain, information_gain_scores
 from fisher_select.loop import ActiveLearner
 from fisher_select.mask import top_k_mask
+from fisher_select.mask_profile import MaskProfile
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -25,12 +27,15 @@ __version__ = "0.1.0"
 __all__ = [
     "ActiveLearner",
     "DiagonalFisher",
+    "MaskProfile",
+    "MaskedSelection",
     "NumericalError",
     "Selection",
     "__version__",
     "backends",
     "badge",
     "bait",
+    "fisher_mask",
     "information_gain",
     "information_gain_scores",
     "k_center",

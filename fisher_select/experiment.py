@@ -151,7 +151,9 @@ RecordCallback: TypeAlias = Callable[[Candidate, int, RoundRecord], object]
 def _try_out(strategy: Strategy) -> None:
     """Select from a pool of two rows: whatever is wrong with the options is said now."""
     check_needs(strategy)
-    rows = {"features": np.eye(2), "probabilities": np.full((2, 2), 0.5)}
+    rows: dict[str, Any] = {"features": np.eye(2), "probabilities": np.full((2, 2), 0.5)}
+    if "model" in strategy.needs:
+        rows |= {"model": training.mlp(2, (2,), 2), "pool": np.eye(2)}
     strategy.select(batch_size=1, **{name: rows[name] for name in strategy.needs})
 
 

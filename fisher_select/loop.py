@@ -29,13 +29,17 @@ from fisher_select.training import Outputs, TorchTrainer, Trainer
 __all__ = ["ActiveLearner", "RoundRecord"]
 
 
+AVAILABLE = (*Outputs._fields, "model", "pool")
+"""What the loop has for a strategy: outputs of the model, the model and the pool's inputs."""
+
+
 def check_needs(strategy: Strategy) -> None:
-    """Check that a trainer's `Outputs` hold all that a strategy needs; ValueError otherwise."""
-    missing = [name for name in strategy.needs if name not in Outputs._fields]
+    """Check that the loop has all that a strategy needs; ValueError otherwise."""
+    missing = [name for name in strategy.needs if name not in AVAILABLE]
     if missing:
         raise ValueError(
             f"strategy {strategy.name!r} needs {', '.join(missing)}, which this loop does not "
-            f"compute: it has {', '.join(Outputs._fields)}"
+            f"compute: it has {', '.join(AVAILABLE)}"
         )
 
 
@@ -179,9 +183,10 @@ class ActiveLearner:
         )
         train_seconds = clock.lap()
         predicted = self.trainer.outputs(model, data.test_inputs).probabilities.argmax(axis=1)
-        pool = self.trainer.outputs(model, data.pool_inputs) if number < self.rounds else None
+        last = number == self.rounds
+        arrays = {} if last else self._arrays(model)
         evaluate_seconds = clock.lap()
-        selection = None if pool is None else self._select(number, labeled, pool)
+        selection = None if last else self._select(number, labeled, arrays)
         return RoundRecord(
             round=number,
             labeled=len(labeled),
@@ -192,13 +197,21 @@ class ActiveLearner:
             select_seconds=0.0 if selection is None else clock.lap(),
         )
 
-    def _select(self, number: int, labeled: NDArray[np.int64], pool: Outputs) -> Selection:
+    def _arrays(self, model: Any) -> dict[str, Any]:
+        """What the strategy needs of the pool; outputs are computed where they are needed."""
+        found: dict[str, Any] = {"model": model, "pool": self.dataset.pool_inputs}
+        if not set(self.strategy.needs) <= set(found):
+            found |= self.trainer.outputs(model, self.dataset.pool_inputs)._asdict()
+        return {name: found[name] for name in self.strategy.needs}
+
+    def _select(
+        self, number: int, labeled: NDArray[np.int64], arrays: dict[str, Any]
+    ) -> Selection:
         """Ask the strategy, seeded for this round, for the next rows to label."""
         strategy = self.strategy
         if "seed" in strategy.options():
             changes: dict[str, Any] = {"seed": self._derived_seed(_Stream.SELECT, number)}
             strategy = replace(strategy, **changes)
-        arrays = {name: getattr(pool, name) for name in strategy.needs}
         return strategy.select(batch_size=self.batch_size, labeled=labeled, **arrays)
 
     def _initial_rows(self, initial: int | ArrayLike) -> NDArray[np.int64]:

@@ -150,30 +150,13 @@ class TorchTrainer:
         Features are what enters the last linear layer, with a column of ones appended when that
         layer has a bias, so that the Fisher information covers the bias too.
         """
-        import torch
+        from fisher_select import features
 
-        last = _last_linear(model)
-        passed: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-        def keep(
-            _module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], result: torch.Tensor
-        ) -> None:
-            passed.append((arguments[0], result))
-
-        handle = last.register_forward_hook(keep)
-        try:
-            model.eval()
-            with self._threads(), torch.no_grad():
-                logits = model(torch.as_tensor(inputs))
-        finally:
-            handle.remove()
-        if not passed or passed[-1][1] is not logits:
-            raise ValueError(f"the model must return what its last Linear layer gives: {last}")
-        features = passed[-1][0].numpy()
-        if last.bias is not None:
-            features = np.hstack([features, np.ones((len(features), 1), features.dtype)])
-        probabilities: NDArray[Any] = logits.softmax(dim=1).numpy()
-        return Outputs(features, probabilities)
+        with self._threads():
+            seen = features.extract(
+                model, np.asarray(inputs), bias_column=None, batch_rows=max(1, len(inputs))
+            )
+        return Outputs(np.asarray(seen.features), np.asarray(seen.outputs))
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -186,12 +169,3 @@ class TorchTrainer:
             yield
         finally:
             torch.set_num_threads(before)
-
-
-def _last_linear(model: torch.nn.Module) -> torch.nn.Linear:
-    import torch
-
-    layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
-    if not layers:
-        raise ValueError("the model must end in a torch.nn.Linear layer, found none in it")
-    return layers[-1]

@@ -245,10 +245,10 @@ def test_torch_models_must_end_in_a_linear_layer(torch: Any) -> None:
     from fisher_select.training import TorchTrainer
 
     inputs = np.zeros((2, 3), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"must end in a torch\.nn\.Linear layer, found none"):
-        TorchTrainer().outputs(torch.nn.ReLU(), inputs)
+    with pytest.raises(ValueError, match=r"must end in a torch\.nn\.Linear, it has none"):
+        TorchTrainer().outputs(torch.nn.Conv1d(3, 3, 1), inputs)
     model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())
-    with pytest.raises(ValueError, match="must return what its last Linear layer gives"):
+    with pytest.raises(ValueError, match="must return the outputs of its last linear layer"):
         TorchTrainer().outputs(model, inputs)
 
 

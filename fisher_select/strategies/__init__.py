@@ -16,6 +16,8 @@ from fisher_select.selection import Selection
 from fisher_select.strategies.badge import Badge
 from fisher_select.strategies.bait import Bait
 from fisher_select.strategies.base import Strategy
+from fisher_select.strategies.fisher_mask import FisherMask
+from fisher_select.strategies.from_model import OPTIONS, arrays_from_model
 from fisher_select.strategies.information_gain import InformationGain
 from fisher_select.strategies.k_center import KCenter
 from fisher_select.strategies.max_det import MaxDet
@@ -26,6 +28,7 @@ from fisher_select.uncertainty import KINDS as UNCERTAINTY_KINDS
 __all__ = [
     "Badge",
     "Bait",
+    "FisherMask",
     "InformationGain",
     "KCenter",
     "MaxDet",
@@ -87,11 +90,16 @@ def select(
     features: Array | None = None,
     probabilities: Array | None = None,
     factors: Array | None = None,
+    model: Any = None,
+    pool: Any = None,
     labeled: Array | None = None,
     batch_size: int,
     **others: Any,
 ) -> Selection:
-    """Pick rows to label by any strategy: `select("bait", features=X, ...)`.
+    """Pick rows to label by any strategy, from arrays or from a model.
+
+    ``select("bait", features=X, probabilities=P, ...)``, or
+    ``select("bait", model=net, pool=loader, ...)``.
 
     Parameters
     ----------
@@ -101,13 +109,21 @@ def select(
     probabilities : array [n, C] or None
     factors : array [n, D, r] or None
         What the strategy needs of them.
+    model : torch.nn.Module or None
+    pool : tensor [n, ...], array [n, ...], Dataset, DataLoader or None
+        Given together, in place of arrays: what the strategy needs is computed by
+        `fisher_select.features`.
     labeled : int array [m], bool array [n] or None
         Rows labelled already, never picked.
     batch_size : int
         Rows to label now.
     **others
         The strategy's own options, which are the keyword arguments of its function, and the
-        further arrays some take ("information_gain": eval_features, weight, ...).
+        further arrays some take ("information_gain": eval_features, weight, ...). With a
+        model also `layer`, `autocast`, `batch_rows`, `inputs` and `bias_column` as in
+        `fisher_select.features.extract` (`bias_column` is None here: a column of ones where the
+        layer has a bias), `eval_pool` for information gain, and `samples` for the strategies
+        that sample outputs by dropout.
 
     Returns
     -------
@@ -122,9 +138,25 @@ def select(
     TypeError, ValueError, NumericalError
         As the strategy's function.
     """
-    further = {name: others.pop(name) for name in get(strategy).takes if name in others}
+    known = get(strategy)
+    further = {name: others.pop(name) for name in known.takes if name in others}
     given = {"features": features, "probabilities": probabilities, "factors": factors}
     arrays = {name: array for name, array in (given | further).items() if array is not None}
+    if (model is None) != (pool is None):
+        missing, other = ("model", "pool") if model is None else ("pool", "model")
+        raise ValueError(f"{missing} must be given together with {other}, got None")
+    if "model" in known.takes:
+        if model is None:
+            raise ValueError(
+                f"model and pool must be given for strategy {strategy!r}, got None"
+            )
+        arrays |= {"model": model, "pool": pool}
+    elif model is not None:
+        own = known.options()
+        reading = {k: others.pop(k) for k in OPTIONS if k in others and k not in own}
+        ready = get(strategy, **others)
+        arrays = arrays_from_model(ready, model, pool, arrays, **reading)
+        return ready.select(batch_size=batch_size, labeled=labeled, **arrays)
     return get(strategy, **others).select(batch_size=batch_size, labeled=labeled, **arrays)
 
 
@@ -133,6 +165,7 @@ register("bait", Bait())
 # The ablations of the BAIT paper, by name.
 register("bait_forward", Bait(oversample=1.0))
 register("bait_no_pool", Bait(use_pool_fisher=False))
+register("fisher_mask", FisherMask())
 register("information_gain", InformationGain())
 for _kind in KINDS:
     register(_kind, InformationGain(kind=_kind))
