@@ -97,11 +97,8 @@ def install_sanitized(session: nox.Session, *settings: str) -> None:
     )
 
 
-def run_sanitized(
-    session: nox.Session, *arguments: str, stack_use_after_return: bool = True
-) -> None:
+def run_sanitized(session: nox.Session, *arguments: str) -> None:
     """Run pytest with the sanitizers' libraries, which the interpreter lacks."""
-    asan = f"detect_leaks=0:detect_stack_use_after_return={int(stack_use_after_return)}"
     session.run(
         "pytest",
         "--capture=sys",  # a report is written past Python, then the process ends
@@ -110,7 +107,7 @@ def run_sanitized(
             # libstdc++ beside libasan: otherwise the latter finds no __cxa_throw to intercept.
             "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
             # The interpreter itself leaves memory behind when it ends.
-            "ASAN_OPTIONS": asan,
+            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         },
     )
@@ -128,15 +125,19 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session
 def emulate(session: nox.Session) -> None:
-    """Run CUDA's golden picks with the CPU as the device, and with the same sanitizers.
+    """Run CUDA's golden picks with the CPU as the device.
 
     It checks the logic of the kernels (tests/emulation); no figure comes of it. Of the tests
-    marked cuda these few reach every kernel; ``-- -m cuda`` runs them all, in an hour or so.
+    marked cuda these few reach every kernel; ``-- -m cuda`` runs them all, in half an hour.
     """
-    install_sanitized(session, "FISHER_SELECT_CUDA_EMULATION=ON")
-    # Each of a kernel's threads would get a second stack to look for that.
+    session.install("pytest", "hypothesis")
+    session.install(
+        ".[torch]",
+        "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
+        "--config-settings=cmake.define.FISHER_SELECT_CUDA_EMULATION=ON",
+    )
     few = ("-m", "cuda and not slow", "-k", "golden or memory", *EMULATED_TESTS)
-    run_sanitized(session, *few, stack_use_after_return=False)
+    session.run("pytest", *(session.posargs or few))
 
 
 @nox.session
