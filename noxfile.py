@@ -44,7 +44,7 @@ EMULATED_TESTS = [
     "tests/test_information_gain.py",
     "tests/test_mask.py",
 ]
-BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.24", "ninja")
+BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
 
 def cpp_files(*suffixes: str, rooms: tuple[str, ...] = ("csrc", "bindings")) -> list[str]:
