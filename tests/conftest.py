@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A runner in the background hands an ignored SIGINT down to its children, and ours would
+    # not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--require-cuda") and backends.explain()["cuda"] == backends.EMULATED:
         raise pytest.UsageError("--require-cuda wants a device, and this one is emulated")
 
@@ -54,6 +58,12 @@ def engine(request: pytest.FixtureRequest) -> str:
 def cpu(request: pytest.FixtureRequest) -> str:
     """The compiled CPU backend."""
     return _available("cpu", request.config)
+
+
+@pytest.fixture
+def cuda(request: pytest.FixtureRequest) -> str:
+    """The CUDA backend; its tests are marked cuda."""
+    return _available("cuda", request.config)
 
 
 @pytest.fixture(scope="session")
