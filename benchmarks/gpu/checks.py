@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m benchmarks.gpu.checks --section NAME --seconds S --out FILE -- PYTEST ARGUMENTS``.
+"""``python -m benchmarks.gpu.checks --section NAME --seconds S --out FILE -- PYTEST...``.
 
 Runs pytest until it is done or its time is over, golden tests first and slow ones last, and
 keeps counts and the names of failed tests in a section of a JSON file: also when it is killed,

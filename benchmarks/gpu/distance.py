@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""k-centre and BADGE on the device, against their floor and against one pass of torch a pick."""
+"""k-centre and BADGE on the device, against their floor and one pass of torch a pick."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUICK = Size(300, 8, 4, batch_size=12, rival_picks=8)
 
 
 def k_center(bench: Bench) -> Measured:
-    """Whole calls from nothing labelled; the rival is farthest-first with one product a pick."""
+    """Whole calls, nothing labelled; the rival is farthest-first with one product a pick."""
     size = QUICK if bench.quick else K_CENTER
     features = make_device_problem(size.n, size.d, size.classes, bench.device).features
     runs: list[fs.Selection] = []
@@ -127,7 +127,7 @@ def _row(
 
 
 def _passes(features: Tensor, picks: Sequence[int], bench: Bench) -> list[float]:
-    """Seconds of each of the rival's picks; its centres are ours, which it has to agree with."""
+    """Seconds of each of the rival's picks; its centres are ours, if it agrees with them."""
     norms = (features * features).sum(dim=1)
     nearest = torch.full_like(norms, torch.inf)
     farthest = torch.zeros((), dtype=torch.int64, device=features.device)

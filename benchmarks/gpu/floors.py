@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The floors of the card: how fast it copies its memory, and how fast it multiplies matrices."""
+"""The floors of the card: how fast it copies memory, and how fast it multiplies matrices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPEATS = 10
 
 
 def floors(bench: Bench) -> Measured:
-    """A copy of 8 GiB, and products of two [8192, 8192] of normal numbers (zeros run faster)."""
+    """A copy of 8 GiB; products of two [8192, 8192] of normal numbers (zeros run faster)."""
     values, side = (1 << 16, 64) if bench.quick else (1 << 31, 8192)
     copy = _copy_times(bench, values)
     single = _product_times(bench, side, torch.float32)

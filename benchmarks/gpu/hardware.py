@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The card, its driver and the tools: ``python -m benchmarks.gpu.hardware`` prints them as JSON.
+"""The card, its driver, the tools; ``python -m benchmarks.gpu.hardware`` prints them as JSON.
 
 Nothing is imported for it, so that it runs before anything is built.
 """

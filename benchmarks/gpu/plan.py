@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured, in order of importance, and what of it still fits into the time there is."""
+"""What is measured, in order of importance, and what of it still fits into the time left."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ def log_det_pick(n: int, d: int, *, classes: int) -> Work:
 def distance_picks(n: int, d: int, *, picks: int, full: int, outputs: int = 0) -> Work:
     """k-centre or BADGE, the whole call.
 
-    Bytes: the arrays once, for the summaries; 20 of each row a pick (csrc/cuda/nearest_center.h),
-    which the cache may hold, so that shares above 1 are possible; a whole row for each distance
-    computed in full. `outputs` is C where points are gradients.
+    Bytes: the arrays once, for the summaries; 20 of each row a pick, which the cache may hold
+    (csrc/cuda/nearest_center.h), so that shares above 1 are possible; a whole row for each
+    distance computed in full. `outputs` is C where points are gradients.
     """
     row = (d + outputs) * FLOAT
     return Work(n * row + picks * n * 20 + full * row)
