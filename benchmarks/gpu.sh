@@ -12,6 +12,8 @@ usage() {
 usage: bash benchmarks/gpu.sh [--out DIR] [--wheels DIR] [--golden DIR] [--arch ARCH]
                               [--commit NAME] [--dry-run] [STEP...]
 
+Paths are relative to the checkout.
+
   --out DIR      where results and logs go, 8 files at most (default: \$OUT, or a new folder)
   --wheels DIR   wheels of packages that the machine lacks, installed first
   --golden DIR   the shared golden files, linked to where the tests look: ../shared/golden
@@ -22,7 +24,7 @@ usage: bash benchmarks/gpu.sh [--out DIR] [--wheels DIR] [--golden DIR] [--arch 
 END
 }
 
-readonly steps=(versions wheels golden build tests memcheck racecheck benchmarks table)
+readonly steps=(wheels versions golden build tests memcheck racecheck benchmarks table)
 # A machine is lent for ten minutes. Steps get the seconds below, less when earlier ones were
 # slow; the benchmarks get all that is left but those for the table.
 readonly total=525 for_table=10 grace=3
@@ -125,10 +127,10 @@ sanitize() {
 }
 
 printf 'results: %s\n' "$out"
-step versions 20 machine.json "$python" -m benchmarks.gpu.hardware
 if [ -n "$wheels" ]; then
     step wheels 30 build.log "$python" -m pip install --no-index --no-deps "$wheels"/*.whl
 fi
+step versions 20 machine.json "$python" -m benchmarks.gpu.hardware
 if [ -n "$golden" ] && [ ! -e ../shared/golden ]; then
     # shellcheck disable=SC2016  # expanded by the inner shell
     step golden 5 build.log bash -c 'mkdir -p ../shared && ln -s "$(realpath "$1")" ../shared/golden' \

@@ -80,7 +80,7 @@ def run(case: Case, task: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         error = said[-1] if said else f"ended with {done.returncode}"
         outcome = _outcome(case, "failed", error)
     else:
-        outcome |= json.loads(done.stdout)
+        outcome |= json.loads(done.stdout.splitlines()[-1])  # libraries may speak before
     return outcome | {"seconds": time.monotonic() - start}
 
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from benchmarks.gpu.work import Floors, Work
+from fisher_select import backends
 
 MOST_REPEATS = 5
 
@@ -23,10 +25,11 @@ class Bench:
     seconds: float = 10.0  # the case is expected to take
     floors: Floors | None = None  # None: not measured
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        """Where the arrays lie: on the GPU, or, where torch has none (quick sizes), here."""
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        """Where the arrays lie: on the GPU, unless the backend works without one."""
+        real = self.backend == "cuda" and backends.explain()["cuda"] != backends.EMULATED
+        return torch.device("cuda" if real else "cpu")
 
     @property
     def clock(self) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The card, its driver, the tools; ``python -m benchmarks.gpu.hardware`` prints them as JSON.
 
-Nothing is imported for it, so that it runs before anything is built.
+Nothing is imported for it, so that it runs before anything is built. Exit code 1 where something
+is missing that the build, the tests or the benchmarks need.
 """
 
 from __future__ import annotations
@@ -10,12 +11,25 @@ import importlib.metadata
 import json
 import re
 import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 ABSENT = "absent"
 CARD = ("name", "driver_version", "memory.total", "compute_cap")  # as nvidia-smi calls them
 # CuPy's name ends in the version of CUDA that it is for.
 PACKAGES = ("torch", "cupy", "cupy-cuda12x", "cupy-cuda13x", "pybind11", "scikit-build-core")
+NEEDED = (
+    "torch",
+    "numpy",
+    "scipy",
+    "threadpoolctl",
+    "pybind11",
+    "scikit_build_core",
+    "pytest",
+    "hypothesis",
+)
 
 
 def hardware() -> dict[str, Any]:
@@ -26,6 +40,20 @@ def hardware() -> dict[str, Any]:
         "nvcc": nvcc[1] if nvcc else ABSENT,
         **{name: found for name in PACKAGES if (found := _version(name)) != ABSENT},
     }
+
+
+def missing(found: Mapping[str, Any]) -> list[str]:
+    """What is needed and not there, of the tools and the modules."""
+    tools = [name for name in ("card", "nvcc") if found[name] == ABSENT]
+    return tools + [name for name in NEEDED if find_spec(name) is None]
+
+
+def main() -> int:
+    """Print; 1 where something is missing."""
+    found = hardware()
+    lacks = missing(found)
+    print(json.dumps(found | {"missing": lacks}, indent=1))
+    return 1 if lacks else 0
 
 
 def _card() -> dict[str, str]:
@@ -55,4 +83,4 @@ def _version(package: str) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(hardware(), indent=1))
+    sys.exit(main())
