@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The card, its driver, the tools; ``python -m benchmarks.gpu.hardware`` prints them as JSON.
 
-Nothing is imported for it, so that it runs before anything is built. Exit code 1 where something
-is missing that the build, the tests or the benchmarks need.
+Nothing is imported for it, so that it runs before anything is built. Exit code 1 where
+something is missing that the build, the tests or the benchmarks need.
 """
 
 from __future__ import annotations
