@@ -16,7 +16,7 @@ Paths are relative to the checkout.
 
   --out DIR      where results and logs go, 8 files at most (default: \$OUT, or a new folder)
   --wheels DIR   wheels of packages that the machine lacks, installed first
-  --golden DIR   the shared golden files, linked to where the tests look: ../shared/golden
+  --golden DIR   the shared golden files, copied to where the tests look: ../shared/golden
   --arch ARCH    CUDA architecture to build for (default: native, that of the card)
   --commit NAME  what is measured, where the checkout has no git
   --dry-run      print the commands, run none
@@ -64,7 +64,7 @@ is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
 # record STEP STATUS SECONDS: a line for the table, and for who is watching.
 record() {
     printf '   %s, %d s\n' "$2" "$3"
-    $dry_run || printf '{"step": "%s", "status": "%s", "seconds": %d}\n' "$@" >> "$out/steps.jsonl"
+    printf '{"step": "%s", "status": "%s", "seconds": %d}\n' "$@" >> "$out/steps.jsonl"
     [ "$2" = passed ] || failed=true
 }
 
@@ -133,8 +133,7 @@ fi
 step versions 20 machine.json "$python" -m benchmarks.gpu.hardware
 if [ -n "$golden" ] && [ ! -e ../shared/golden ]; then
     # shellcheck disable=SC2016  # expanded by the inner shell
-    step golden 5 build.log bash -c 'mkdir -p ../shared && ln -s "$(realpath "$1")" ../shared/golden' \
-        bash "$golden"
+    step golden 5 build.log bash -c 'mkdir -p ../shared && cp -r "$1" ../shared/golden' bash "$golden"
 fi
 step build 150 build.log "$python" -m pip install --no-index --no-build-isolation --no-deps \
     -Ccmake.define.FISHER_SELECT_CUDA=ON -Ccmake.define.CMAKE_CUDA_ARCHITECTURES="$arch" .

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks/gpu.sh and what it calls: versions, tests in their time, the table. No GPU."""
+"""benchmarks/gpu.sh and what it calls: versions, timed tests, the table; no GPU needed."""
 
 from __future__ import annotations
 
