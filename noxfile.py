@@ -38,6 +38,7 @@ ENGINE_TESTS = [
 ]
 EMULATED_TESTS = [
     "tests/test_cuda_memory.py",
+    "tests/test_cuda_picks.py",
     "tests/test_determinant.py",
     "tests/test_distance.py",
     "tests/test_fisher_golden.py",
@@ -128,7 +129,7 @@ def emulate(session: nox.Session) -> None:
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_CUDA_EMULATION=ON",
     )
-    few = ("-m", "cuda and not slow", "-k", "golden or memory", *EMULATED_TESTS)
+    few = ("-m", "cuda and not slow", "-k", "golden or memory or many_batches", *EMULATED_TESTS)
     session.run("pytest", *(session.posargs or few))
 
 
