@@ -21,7 +21,7 @@ def to_numpy(name: str, value: object) -> npt.NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
     if hasattr(value, "__cuda_array_interface__"):
-        raise _not_on_cpu(name, "a CUDA device")
+        raise not_on_cpu(name, "a CUDA device")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         try:
             return np.from_dlpack(value)
@@ -47,11 +47,6 @@ def as_float(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]
     return np.require(array.astype(wide, copy=False), requirements="A")
 
 
-def shape_of(array: npt.NDArray[Any]) -> str:
-    """Write a shape as messages do: [3, 4]."""
-    return f"[{', '.join(map(str, array.shape))}]"
-
-
 def row_count(name: str, value: object) -> int:
     """Rows of any array, on any device: only its shape or length is read."""
     shape = getattr(value, "shape", None)
@@ -65,20 +60,21 @@ def row_count(name: str, value: object) -> int:
         ) from None
 
 
+def not_on_cpu(name: str, where: str) -> ValueError:
+    """Say that an array has to be copied first."""
+    return ValueError(
+        f"{name} must be in the CPU's memory, got an array on {where}: copy it with .cpu() or "
+        ".get()"
+    )
+
+
 def _torch_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:
     """Share a CPU tensor's memory; narrow floats that NumPy lacks widen to float32."""
     if tensor.device.type != "cpu":
-        raise _not_on_cpu(name, f"torch device {str(tensor.device)!r}")
+        raise not_on_cpu(name, f"torch device {str(tensor.device)!r}")
     if tensor.layout is not sys.modules["torch"].strided:
         raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}")
     if tensor.is_floating_point() and tensor.element_size() < 4:
         tensor = tensor.detach().float()
     array: npt.NDArray[Any] = tensor.numpy(force=True)  # force: detach, no copy on the CPU
     return array
-
-
-def _not_on_cpu(name: str, where: str) -> ValueError:
-    return ValueError(
-        f"{name} must be in the CPU's memory, got an array on {where}: the 'cuda' backend is "
-        "not built yet; copy it to the CPU first"
-    )
