@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import exporters
 import pytest
 
 from fisher_select import backends
@@ -54,6 +55,13 @@ def engine(request: pytest.FixtureRequest) -> str:
 def cpu(request: pytest.FixtureRequest) -> str:
     """The compiled CPU backend."""
     return _available("cpu", request.config)
+
+
+@pytest.fixture(params=exporters.NAMES)
+def export(request: pytest.FixtureRequest) -> exporters.Export:
+    """Puts an array on a device, by every way that there is."""
+    _available("cuda", request.config)
+    return exporters.exporter(request.param)
 
 
 @pytest.fixture(scope="session")

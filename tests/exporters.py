@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fisher_select import backends, cuda_module
+from fisher_select import cuda_module
 
 Export = Callable[[np.ndarray], Any]
+Layout = Callable[[np.ndarray], np.ndarray]
 NAMES = ("interface", "dlpack", "torch", "cupy")
+
+LAYOUTS: dict[str, Layout] = {
+    "fortran": np.asfortranarray,
+    "every second": lambda a: np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2],
+    "reversed": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+}
 
 
 class Interface:
@@ -66,12 +73,18 @@ class _Tensor(ctypes.Structure):
     )
 
 
+class _Owner(np.ndarray):
+    """Keeps memory of a device as long as a capsule keeps this array."""
+
+    memory: Interface
+
+
 class Dlpack:
     """The same by DLPack: NumPy's capsule, told that its numbers lie on a device."""
 
     def __init__(self, array: np.ndarray, device_type: int = 2) -> None:
-        self._array = array
-        self._interface = Interface(array)
+        self._array = array.view(_Owner)
+        self._array.memory = Interface(array)
         self._device = (device_type, 0)
         self.asked: list[Any] = []
 
@@ -81,8 +94,9 @@ class Dlpack:
         pointer = ctypes.pythonapi.PyCapsule_GetPointer
         pointer.restype, pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
         tensor = _Tensor.from_address(pointer(capsule, b"dltensor"))
-        tensor.data = self._interface.memory.address
-        tensor.byte_offset = self._interface.address - self._interface.memory.address
+        there = self._array.memory
+        tensor.data = there.memory.address
+        tensor.byte_offset = there.address - there.memory.address
         tensor.device_type, tensor.device_index = self._device
         return capsule
 
@@ -109,18 +123,10 @@ def _cupy(array: np.ndarray) -> Any:
 
 
 def exporter(name: str) -> Export:
-    """Skips, visibly, where there is no way."""
-    state = backends.explain()["cuda"]
-    if not state.startswith("available"):
-        pytest.skip(f"backend 'cuda' is {state}")
-    if name == "torch":
-        torch = pytest.importorskip("torch")
-        if state == backends.EMULATED or not torch.cuda.is_available():
-            pytest.skip("torch without a CUDA device")
-        return _torch
-    if name == "cupy":
-        pytest.importorskip("cupy")
-        if state == backends.EMULATED:
-            pytest.skip("CuPy cannot use an emulated device")
-        return _cupy
+    """Needs the CUDA backend; skips, visibly, where a library is absent or lacks a device."""
+    if name in ("torch", "cupy"):
+        library = pytest.importorskip(name)
+        if cuda_module.load().emulated or not library.cuda.is_available():
+            pytest.skip(f"{name} has no CUDA device")
+        return _torch if name == "torch" else _cupy
     return Interface if name == "interface" else Dlpack
