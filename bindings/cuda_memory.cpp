@@ -30,13 +30,13 @@ void upload(const DeviceMemory& memory, const py::array& array) {
                 "copy to the device");
 }
 
-py::array_t<uint8_t> copy_to_host(uintptr_t address, int64_t bytes, int device_index,
+py::array_t<uint8_t> copy_to_host(uintptr_t address, int64_t size, int device_index,
                                   uintptr_t stream) {
     const cuda::Device device(device_index, stream_at(stream));
-    py::array_t<uint8_t> copy(bytes);
+    py::array_t<uint8_t> copy(size);
     cuda::check(
         cudaMemcpyAsync(copy.mutable_data(), reinterpret_cast<const void*>(address),
-                        static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, device.stream()),
+                        static_cast<size_t>(size), cudaMemcpyDeviceToHost, device.stream()),
         "copy from the device");
     device.synchronize();
     return copy;
@@ -87,7 +87,7 @@ py::dict dlpack_interface(const py::capsule& capsule) {
 
 void bind_cuda_memory(py::module_& m) {
     py::class_<DeviceMemory>(m, "DeviceMemory", "Memory of a device, freed with this object.")
-        .def(py::init<int, int64_t>(), py::arg("device"), py::arg("bytes"))
+        .def(py::init<int, int64_t>(), py::arg("device"), py::arg("size"))
         .def_property_readonly("address",
                                [](const DeviceMemory& memory) {
                                    return reinterpret_cast<uintptr_t>(memory.data());
@@ -96,7 +96,7 @@ void bind_cuda_memory(py::module_& m) {
         .def("upload", &upload, py::arg("array"), "Fills it with the array's bytes.");
     m.def("device_of", &device_of, py::arg("address"),
           "The device whose kernels may read there, or None.");
-    m.def("copy_to_host", &copy_to_host, py::kw_only(), py::arg("address"), py::arg("bytes"),
+    m.def("copy_to_host", &copy_to_host, py::kw_only(), py::arg("address"), py::arg("size"),
           py::arg("device"), py::arg("stream"), "Bytes of a device, after all of the stream.");
     m.def("dlpack_interface", &dlpack_interface, py::arg("capsule"),
           "A DLPack capsule in the words of __cuda_array_interface__.");

@@ -34,13 +34,15 @@ py::array_t<double> read_row(const py::object& array, int64_t row, int device_in
     return py::array_t<double>(shape, cuda::read_row(device, rows_view(view), row).data());
 }
 
-py::tuple check_probabilities(const py::object& probabilities, double range, double sum,
-                              double renormalize, int device_index, uintptr_t stream) {
+py::tuple check_probabilities(const py::object& probabilities, double range_tolerance,
+                              double sum_tolerance, double renormalize_above, int device_index,
+                              uintptr_t stream) {
     const cuda::Device device(device_index, stream_at(stream));
     const DeviceArray view(device, probabilities);
     const cuda::ProbabilityFindings found = [&] {
         py::gil_scoped_release release;
-        return cuda::check_probabilities(device, matrix_view(view), {range, sum, renormalize});
+        return cuda::check_probabilities(device, matrix_view(view),
+                                         {range_tolerance, sum_tolerance, renormalize_above});
     }();
     return py::make_tuple(found.bad_row, found.clip, found.renormalize);
 }
@@ -74,8 +76,8 @@ void bind_cuda_validation(py::module_& m) {
     m.def("read_row", &read_row, py::kw_only(), py::arg("array"), py::arg("row"),
           py::arg("device") = 0, py::arg("stream") = 0, "A copy of one row, float64.");
     m.def("check_probabilities", &check_probabilities, py::kw_only(), py::arg("probabilities"),
-          py::arg("range"), py::arg("sum"), py::arg("renormalize"), py::arg("device") = 0,
-          py::arg("stream") = 0,
+          py::arg("range_tolerance"), py::arg("sum_tolerance"), py::arg("renormalize_above"),
+          py::arg("device") = 0, py::arg("stream") = 0,
           "First bad row or None, whether to clip, whether to divide by the sums: each where\n"
           "something is off by more than that much.");
     m.def("repair_probabilities", &repair_probabilities, py::kw_only(),

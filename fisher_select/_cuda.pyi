@@ -38,7 +38,7 @@ class InformationPool(Pool):
     lam: float
 
 class DeviceMemory:
-    def __init__(self, device: int, bytes: int) -> None: ...
+    def __init__(self, device: int, size: int) -> None: ...
     @property
     def address(self) -> int: ...
     @property
@@ -49,7 +49,7 @@ def device_state() -> str: ...
 def device_name(device: int) -> str: ...
 def device_of(address: int) -> int | None: ...
 def copy_to_host(
-    *, address: int, bytes: int, device: int, stream: int
+    *, address: int, size: int, device: int, stream: int
 ) -> npt.NDArray[np.uint8]: ...
 def dlpack_interface(capsule: object) -> dict[str, object]: ...
 def first_not_finite(*, array: PoolArray, **place: Unpack[Place]) -> int | None: ...
@@ -57,9 +57,9 @@ def read_row(*, array: PoolArray, row: int, **place: Unpack[Place]) -> Float64: 
 def check_probabilities(
     *,
     probabilities: PoolArray,
-    range: float,
-    sum: float,
-    renormalize: float,
+    range_tolerance: float,
+    sum_tolerance: float,
+    renormalize_above: float,
     **place: Unpack[Place],
 ) -> tuple[int | None, bool, bool]: ...  # first bad row, clip, renormalize
 def repair_probabilities(

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_DLPACK_CUDA = (2, 13)  # device types kDLCUDA and kDLCUDAManaged
+
 
 def to_numpy(name: str, value: object) -> npt.NDArray[Any]:
     """View as NumPy, of any dtype; torch is never imported, only met when already loaded."""
-    tensor_type = getattr(sys.modules.get("torch"), "Tensor", ())
-    if isinstance(value, tensor_type):
+    if is_a(value, "torch", "Tensor"):
         return _torch_to_numpy(name, value)
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
-    if hasattr(value, "__cuda_array_interface__"):
+    if is_on_device(value):
         raise not_on_cpu(name, "a CUDA device")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         try:
@@ -45,6 +46,21 @@ def as_float(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]
         raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
     # astype undoes a foreign byte order as well.
     return np.require(array.astype(wide, copy=False), requirements="A")
+
+
+def is_a(value: object, library: str, kind: str) -> bool:
+    """Whether a library that may be loaded calls it so."""
+    return isinstance(value, getattr(sys.modules.get(library), kind, ()))
+
+
+def is_on_device(value: Any) -> bool:
+    """Whether an array lies on a CUDA device, by what it says of itself."""
+    if is_a(value, "torch", "Tensor"):
+        return bool(value.device.type == "cuda")
+    if hasattr(value, "__cuda_array_interface__"):
+        return True
+    where = getattr(value, "__dlpack_device__", None)
+    return where is not None and where()[0] in _DLPACK_CUDA
 
 
 def row_count(name: str, value: object) -> int:

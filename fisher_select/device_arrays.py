@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select import cuda_module
-from fisher_select.conversion import not_on_cpu
+from fisher_select.conversion import is_a, is_on_device, not_on_cpu
 
-__all__ = ["DeviceArray", "device_view", "is_on_device", "to_device", "to_host"]
+__all__ = ["DeviceArray", "device_view", "to_device", "to_host"]
 
-_DLPACK_CUDA = (2, 13)  # device types kDLCUDA and kDLCUDAManaged
 _DEFAULT_STREAM = 1  # what DLPack calls the legacy default stream
 
 
@@ -73,21 +72,11 @@ class DeviceArray:
         before = -sum(r for r in reach if r < 0)
         memory = cuda_module.load().copy_to_host(
             address=self.address - before,
-            bytes=before + sum(r for r in reach if r > 0) + self.dtype.itemsize,
+            size=before + sum(r for r in reach if r > 0) + self.dtype.itemsize,
             device=self.device,
             stream=self.stream,
         )
         return np.ndarray(self.shape, self.dtype, memory, before, self.strides)
-
-
-def is_on_device(value: object) -> bool:
-    """Whether an array lies on a CUDA device, by what it says of itself."""
-    if _is_a(value, "torch", "Tensor"):
-        return bool(value.device.type == "cuda")  # type: ignore[attr-defined]
-    if hasattr(value, "__cuda_array_interface__"):
-        return True
-    where = getattr(value, "__dlpack_device__", None)
-    return where is not None and where()[0] in _DLPACK_CUDA
 
 
 def device_view(name: str, value: Any) -> DeviceArray:
@@ -111,9 +100,9 @@ def device_view(name: str, value: Any) -> DeviceArray:
     """
     if isinstance(value, DeviceArray):
         return value
-    if _is_a(value, "torch", "Tensor"):
+    if is_a(value, "torch", "Tensor"):
         return _of_torch(name, value)
-    if _is_a(value, "cupy", "ndarray"):
+    if is_a(value, "cupy", "ndarray"):
         return _of_cupy(name, value)
     array = _of_protocol(name, value)
     if array.dtype not in (np.float32, np.float64):
@@ -128,9 +117,9 @@ def to_host(name: str, value: Any) -> object:
     """What is small and may lie on either side: a copy of a device's array, else `value`."""
     if not is_on_device(value):
         return value
-    if _is_a(value, "torch", "Tensor"):
+    if is_a(value, "torch", "Tensor"):
         return value.detach().cpu()
-    if _is_a(value, "cupy", "ndarray"):
+    if is_a(value, "cupy", "ndarray"):
         return value.get()
     try:
         cuda_module.load()
@@ -153,10 +142,6 @@ def in_memory(memory: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Devi
 
 
 # ---------------------------------------------------------------------------- libraries
-def _is_a(value: object, library: str, kind: str) -> bool:
-    return isinstance(value, getattr(sys.modules.get(library), kind, ()))
-
-
 def _of_torch(name: str, tensor: Any) -> DeviceArray:
     torch: Any = sys.modules["torch"]
     if tensor.layout is not torch.strided:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from fisher_select import backends
 from fisher_select.arrays import Array
 from fisher_select.backends import Backend
-from fisher_select.device_arrays import DeviceArray, device_view, is_on_device
+from fisher_select.conversion import is_on_device
+from fisher_select.device_arrays import DeviceArray, device_view
 
 __all__ = ["place"]
 

@@ -62,9 +62,9 @@ def as_pool_probabilities(name: str, value: Array, n: int, likelihood: str) -> P
         "check_probabilities",
         P,
         probabilities=P,
-        range=RANGE_TOLERANCE,
-        sum=SUM_TOLERANCE if softmax else np.inf,
-        renormalize=RENORMALIZE_ABOVE if softmax else np.inf,
+        range_tolerance=RANGE_TOLERANCE,
+        sum_tolerance=SUM_TOLERANCE if softmax else np.inf,
+        renormalize_above=RENORMALIZE_ABOVE if softmax else np.inf,
     )
     if bad_row is not None:
         raise not_probabilities(name, bad_row, _call("read_row", P, array=P, row=bad_row))
