@@ -85,42 +85,34 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-def install_sanitized(session: nox.Session, *settings: str) -> None:
-    """Install the package with sanitizers, as the settings of CMake say otherwise."""
-    session.install("pytest", "hypothesis")
-    session.install(
-        ".[torch]",  # torch tensors are among the arrays that the engine reads
-        "--config-settings=cmake.build-type=Debug",
-        "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
-        "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
-        *(f"--config-settings=cmake.define.{setting}" for setting in settings),
-    )
-
-
-def run_sanitized(session: nox.Session, *arguments: str) -> None:
-    """Run pytest with the sanitizers' libraries, which the interpreter lacks."""
-    session.run(
-        "pytest",
-        "--capture=sys",  # a report is written past Python, then the process ends
-        *(session.posargs or arguments),
-        env={
-            # libstdc++ beside libasan: otherwise the latter finds no __cxa_throw to intercept.
-            "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
-            # The interpreter itself leaves memory behind when it ends.
-            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
-            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-        },
-    )
-
-
 @nox.session
 def sanitize(session: nox.Session) -> None:
     """Run the engine's tests with address and undefined-behaviour sanitizers.
 
     Tests of the reference backend, which is Python alone, and slow ones are left out.
     """
-    install_sanitized(session, "FISHER_SELECT_CUDA=OFF")
-    run_sanitized(session, "-m", "not slow", "-k", "not [reference", *ENGINE_TESTS)
+    session.install("pytest", "hypothesis")
+    session.install(
+        ".[torch]",  # torch tensors are among the arrays that the engine reads
+        "--config-settings=cmake.build-type=Debug",
+        "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
+        "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
+        "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF",
+    )
+    few = ("-m", "not slow", "-k", "not [reference", *ENGINE_TESTS)
+    session.run(
+        "pytest",
+        "--capture=sys",  # a report is written past Python, then the process ends
+        *(session.posargs or few),
+        env={
+            # The interpreter lacks the sanitizers' libraries. libstdc++ beside libasan:
+            # otherwise the latter finds no __cxa_throw to intercept.
+            "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
+            # The interpreter itself leaves memory behind when it ends.
+            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        },
+    )
 
 
 @nox.session

@@ -2,7 +2,8 @@
 """Speed and memory of fisher_select against rivals and against the floor of the machine.
 
 ``python -m benchmarks.run`` measures everything and writes ``benchmarks/results/*.json`` and
-``benchmarks/RESULTS.md``; ``pytest benchmarks`` runs the pytest-benchmark entries.
+``benchmarks/RESULTS.md``; ``pytest benchmarks`` runs the pytest-benchmark entries. What needs a
+GPU is measured by ``python -m benchmarks.gpu``, or with all before it by ``benchmarks/gpu.sh``.
 """
 
 import sys

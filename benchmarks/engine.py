@@ -62,6 +62,7 @@ def run_bait(
     batch_size: int,
     oversample: float = 2.0,
     lam: float = 1.0,
+    fisher: str = "full",
     backend: str = "cpu",
 ) -> EngineRun:
     """Select with the engine and time the whole call.
@@ -78,6 +79,7 @@ def run_bait(
         lam=lam,
         oversample=oversample,
         likelihood=problem.likelihood,
+        fisher=fisher,
         backend=backend,
     )
     wall = time.perf_counter() - start

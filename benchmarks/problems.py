@@ -8,9 +8,13 @@ never needs much more memory than the input (the memory benchmark relies on it).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:  # the memory benchmark loads no torch
+    from torch import Tensor
 
 CHUNK_ROWS = 8192
 Float32 = npt.NDArray[np.float32]
@@ -18,10 +22,13 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Problem:
-    """One pool: features [n, d], probabilities [n, C] (None: regression), labelled rows [m]."""
+    """One pool: features [n, d], probabilities [n, C] (None: regression), labelled rows [m].
 
-    features: Float32
-    probabilities: Float32 | None
+    Arrays of NumPy, or tensors on a device (gpu/pools.py).
+    """
+
+    features: Float32 | Tensor
+    probabilities: Float32 | Tensor | None
     labeled: npt.NDArray[np.int64]
 
     @property
@@ -30,7 +37,7 @@ class Problem:
         return "gaussian" if self.probabilities is None else "softmax"
 
     @property
-    def outputs(self) -> Float32:
+    def outputs(self) -> Float32 | Tensor:
         """The probabilities of a softmax pool."""
         if self.probabilities is None:
             raise ValueError("a regression pool has no probabilities")

@@ -9,41 +9,48 @@
 namespace fisher_select::bindings {
 namespace {
 
-using Operation = DistanceResult (*)(const cuda::Device&, const Context&,
-                                     const DistanceProblem&);
+/// One call: its arrays on the device, and the problem that reads them.
+struct Call {
+    Call(const py::object& features, const py::object& probabilities,
+         const py::array_t<int64_t>& labeled, int64_t batch_size, int64_t chunk_rows,
+         int device_index, uintptr_t stream)
+        : device(device_index, stream_at(stream)),
+          x(device, features),
+          p(optional_array(device, probabilities)),
+          problem(distance_problem(x, p, labeled, batch_size, chunk_rows)) {}
 
-py::dict run(Operation operation, const cuda::Device& device, const DistanceProblem& problem,
-             int threads, const py::object& progress) {
-    const Context context = make_context(threads, progress);
-    const DistanceResult result = [&] {
-        py::gil_scoped_release release;
-        return operation(device, context, problem);
-    }();
-    return selection_dict(result);
-}
+    template <class Operation>
+    py::dict run(const Operation& operation, int threads, const py::object& progress) const {
+        const Context context = make_context(threads, progress);
+        const DistanceResult result = [&] {
+            py::gil_scoped_release release;
+            return operation(device, context, problem);
+        }();
+        return selection_dict(result);
+    }
+
+    cuda::Device device;
+    DeviceArray x;
+    std::optional<DeviceArray> p;
+    DistanceProblem problem;
+};
 
 py::dict k_center(const py::object& features, const py::object& probabilities,
                   const py::array_t<int64_t>& labeled, int64_t batch_size, int64_t first,
-                  int threads, int64_t chunk_rows, const py::object& progress, int device_index,
+                  int threads, int64_t chunk_rows, const py::object& progress, int device,
                   uintptr_t stream) {
-    const cuda::Device device(device_index, stream_at(stream));
-    const DeviceArray x(device, features);
-    const auto p = optional_array(device, probabilities);
-    DistanceProblem problem = distance_problem(x, p, labeled, batch_size, chunk_rows);
-    problem.first = first;
-    return run(cuda::k_center, device, problem, threads, progress);
+    Call call(features, probabilities, labeled, batch_size, chunk_rows, device, stream);
+    call.problem.first = first;
+    return call.run(cuda::k_center, threads, progress);
 }
 
 py::dict badge(const py::object& features, const py::object& probabilities,
                const py::array_t<int64_t>& labeled, int64_t batch_size, uint64_t seed,
-               int threads, int64_t chunk_rows, const py::object& progress, int device_index,
+               int threads, int64_t chunk_rows, const py::object& progress, int device,
                uintptr_t stream) {
-    const cuda::Device device(device_index, stream_at(stream));
-    const DeviceArray x(device, features);
-    const auto p = optional_array(device, probabilities);
-    DistanceProblem problem = distance_problem(x, p, labeled, batch_size, chunk_rows);
-    problem.seed = seed;
-    return run(cuda::badge, device, problem, threads, progress);
+    Call call(features, probabilities, labeled, batch_size, chunk_rows, device, stream);
+    call.problem.seed = seed;
+    return call.run(cuda::badge, threads, progress);
 }
 
 }  // namespace

@@ -2,33 +2,26 @@
 // Information gain on a CUDA device for Python: arrays in, scores out. No arithmetic here.
 #include "callbacks.h"
 #include "device_arrays.h"
+#include "gain_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
 
-py::array_t<double> information_gain(
-    const py::object& features, const py::object& probabilities,
-    const py::object& eval_features, const py::object& weight,
-    const std::optional<py::array_t<double, py::array::c_style>>& bias,
-    const py::array_t<double, py::array::c_style>& class_weights, bool by_probability,
-    bool normalize, double learning_rate, int threads, int64_t chunk_rows,
-    const py::object& progress, int device_index, uintptr_t stream) {
+py::array_t<double> information_gain(const py::object& features,
+                                     const py::object& probabilities,
+                                     const py::object& eval_features, const py::object& weight,
+                                     const std::optional<ClassValues>& bias,
+                                     const ClassValues& class_weights, bool by_probability,
+                                     bool normalize, double learning_rate, int threads,
+                                     int64_t chunk_rows, const py::object& progress,
+                                     int device_index, uintptr_t stream) {
     const cuda::Device device(device_index, stream_at(stream));
     const DeviceArray x(device, features), e(device, eval_features), w(device, weight);
     const auto p = optional_array(device, probabilities);
-    GainProblem problem;
-    problem.features = vectors_view(x);
-    if (p) problem.probabilities = matrix_view(*p);
-    problem.eval_features = vectors_view(e);
-    problem.weight = matrix_view(w);
-    problem.bias = bias ? bias->data() : nullptr;
-    problem.class_weights = class_weights.data();
-    problem.by_probability = by_probability;
-    problem.normalize = normalize;
-    problem.learning_rate = learning_rate;
-    problem.chunk_rows = chunk_rows;
+    const GainProblem problem = gain_problem(x, p, e, w, bias, class_weights, by_probability,
+                                             normalize, learning_rate, chunk_rows);
     const Context context = make_context(threads, progress);
     const std::vector<double> scores = [&] {
         py::gil_scoped_release release;

@@ -2,30 +2,24 @@
 // Information gain for Python: arrays in, scores out. No arithmetic here.
 #include "arrays.h"
 #include "callbacks.h"
+#include "gain_arguments.h"
 #include "ops.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
 namespace {
 
-py::array_t<double> information_gain(
-    const py::array& features, const OptionalArray& probabilities,
-    const py::array& eval_features, const py::array& weight,
-    const std::optional<py::array_t<double, py::array::c_style>>& bias,
-    const py::array_t<double, py::array::c_style>& class_weights, bool by_probability,
-    bool normalize, double learning_rate, int threads, int64_t chunk_rows,
-    const py::object& progress, const std::string& instruction_set) {
-    GainProblem problem;
-    problem.features = vectors_view(features);
-    if (probabilities) problem.probabilities = matrix_view(*probabilities);
-    problem.eval_features = vectors_view(eval_features);
-    problem.weight = matrix_view(weight);
-    problem.bias = bias ? bias->data() : nullptr;
-    problem.class_weights = class_weights.data();
-    problem.by_probability = by_probability;
-    problem.normalize = normalize;
-    problem.learning_rate = learning_rate;
-    problem.chunk_rows = chunk_rows;
+py::array_t<double> information_gain(const py::array& features,
+                                     const OptionalArray& probabilities,
+                                     const py::array& eval_features, const py::array& weight,
+                                     const std::optional<ClassValues>& bias,
+                                     const ClassValues& class_weights, bool by_probability,
+                                     bool normalize, double learning_rate, int threads,
+                                     int64_t chunk_rows, const py::object& progress,
+                                     const std::string& instruction_set) {
+    GainProblem problem =
+        gain_problem(features, probabilities, eval_features, weight, bias, class_weights,
+                     by_probability, normalize, learning_rate, chunk_rows);
     problem.instruction_set = instruction_set;
     const Context context = make_context(threads, progress);
     const std::vector<double> scores = [&] {

@@ -15,6 +15,7 @@ set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/embedding.cu
     csrc/cuda/exact.cu
     csrc/cuda/exact_distance.cu
+    csrc/cuda/exact_step.cu
     csrc/cuda/first_center.cu
     csrc/cuda/fisher.cu
     csrc/cuda/information.cu

@@ -6,15 +6,27 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
+#include <initializer_list>
 #include <memory>
-#include <string>
 
 #include "error.h"
 
 namespace fisher_select {
 
 constexpr size_t kAlignment = 128;  // bytes: one block of 16 doubles
+
+/// Elements of an array of that shape; OutOfMemory where no machine could hold it.
+template <class T>
+int64_t checked_size(std::initializer_list<int64_t> shape, const char* purpose,
+                     const char* remedy) {
+    double bytes = sizeof(T);
+    for (int64_t extent : shape) bytes *= static_cast<double>(extent);
+    // 2^52 bytes is beyond any machine and still exact in a double.
+    if (bytes > 4503599627370496.0) throw OutOfMemory(purpose, bytes, remedy);
+    int64_t size = 1;
+    for (int64_t extent : shape) size *= extent;
+    return size;
+}
 
 template <class T>
 class Buffer {
@@ -23,16 +35,11 @@ public:
 
     /// `purpose` and `remedy` are the words of the error when memory runs out.
     Buffer(std::initializer_list<int64_t> shape, const char* purpose, const char* remedy) {
-        double bytes = sizeof(T);
-        for (int64_t extent : shape) bytes *= static_cast<double>(extent);
-        // 2^52 bytes is beyond any machine and still exact in a double.
-        if (bytes > 4503599627370496.0) throw OutOfMemory(purpose, bytes, remedy);
-        size_ = 1;
-        for (int64_t extent : shape) size_ *= extent;
+        size_ = checked_size<T>(shape, purpose, remedy);
         const size_t wanted = static_cast<size_t>(size_) * sizeof(T);
         const size_t rounded = (wanted / kAlignment + 1) * kAlignment;
         data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, rounded)));
-        if (!data_) throw OutOfMemory(purpose, bytes, remedy);
+        if (!data_) throw OutOfMemory(purpose, static_cast<double>(wanted), remedy);
     }
 
     Buffer& zero() {

@@ -26,9 +26,10 @@ struct InformationProblem {
 
 /// Batch selection by tr(M^-1 F): BAIT and FisherMask (DESIGN section 2).
 ///
-///     M_0 = lam I + shrink * mean over the labelled of V V^T,   F = mean over all of V V^T (or
-///     I) forward_count times: add   the i with the largest  tr(H_i (I + G_i)^-1) down to
-///     batch_size:  remove the i with the smallest tr(H_i (I - G_i)^-1)
+///     M_0 = lam I + shrink * mean over the labelled of V V^T
+///     F = mean over all of V V^T, or I
+///     forward_count times: add the i with the largest tr(H_i (I + G_i)^-1)
+///     down to batch_size: remove the i with the smallest tr(H_i (I - G_i)^-1)
 struct TraceProblem : InformationProblem {
     int64_t forward_count = 0;
     double shrink = 1.0;  // of the labelled mean

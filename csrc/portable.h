@@ -22,6 +22,8 @@
 
 namespace fisher_select {
 
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// std::isfinite is a host function to nvcc.
 FS_HOST_DEVICE bool is_finite(double x) { return x - x == 0.0; }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import exporters
@@ -20,6 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A runner in the background hands an ignored SIGINT down to its children, and ours would
+    # not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--require-cuda") and backends.explain()["cuda"] == backends.EMULATED:
         raise pytest.UsageError("--require-cuda wants a device, and this one is emulated")
 
@@ -57,10 +61,15 @@ def cpu(request: pytest.FixtureRequest) -> str:
     return _available("cpu", request.config)
 
 
+@pytest.fixture
+def cuda(request: pytest.FixtureRequest) -> str:
+    """The CUDA backend; its tests are marked cuda."""
+    return _available("cuda", request.config)
+
+
 @pytest.fixture(params=exporters.NAMES)
-def export(request: pytest.FixtureRequest) -> exporters.Export:
-    """Puts an array on a device, by every way that there is."""
-    _available("cuda", request.config)
+def export(cuda: str, request: pytest.FixtureRequest) -> exporters.Export:  # noqa: ARG001
+    """Puts an array on a CUDA device, by every way that there is."""
     return exporters.exporter(request.param)
 
 

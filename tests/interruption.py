@@ -8,9 +8,19 @@ import subprocess
 import sys
 import time
 
+ATTEMPTS = 3
+"""On a busy machine the child may be off its cores for longer than it takes to stop."""
+
 
 def assert_ctrl_c_stops(code: str, wait: float) -> None:
     """Run `code`, which prints "ready" and goes on for long; SIGINT ends it within a second."""
+    waited = []
+    while len(waited) < ATTEMPTS and min(waited, default=1.0) >= 1.0:
+        waited.append(_seconds_to_stop(code, wait))
+    assert min(waited) < 1.0, waited
+
+
+def _seconds_to_stop(code: str, wait: float) -> float:
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -30,4 +40,4 @@ def assert_ctrl_c_stops(code: str, wait: float) -> None:
         waited = time.monotonic() - sent
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert child.returncode == -signal.SIGINT
-    assert waited < 1.0
+    return waited

@@ -5,17 +5,14 @@ import numpy as np
 import pytest
 
 import fisher_select as fs
-from fisher_select import backends, cuda_module
+from fisher_select import cuda_module
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("cuda")]
 
 
 @pytest.fixture
 def device_memory(monkeypatch):
     """Sets the bytes of memory that the emulated device has."""
-    state = backends.explain()["cuda"]
-    if not state.startswith("available"):
-        pytest.skip(f"backend 'cuda' is {state}")
     if not cuda_module.load().emulated:
         pytest.skip("the memory of a real device is what it is")
     return lambda size: monkeypatch.setenv("FS_EMULATION_MEMORY", str(size))

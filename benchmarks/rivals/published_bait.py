@@ -4,7 +4,8 @@
 At each pick the two sandwiches of every candidate are computed anew from the stored factors,
 ``8 n r D^2`` flops (``8 n C^3 d^2`` for a softmax last layer), and the inverse follows by
 Woodbury.  Written from the mathematics, and as fast as that form allows: all cores, pool
-resident, chunks that stay near the cache, a masked argmax instead of a sort.
+resident, chunks that stay near the cache, a masked argmax instead of a sort.  It runs where its
+factors lie, on a GPU too.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from torch import Tensor
 Products = Literal["published", "hoisted"]
 
 # Rows of a [rows, D] x [D, D] product: large enough for full GEMM speed on a few cores, small
-# enough that one operand and the result stay near the last-level cache (20 MB at D = 1,280).
+# enough that one operand and the result stay near the last-level cache (20 MB at D = 1,280). A
+# GPU wants larger ones: each takes 1.3 GB at D = 5,120.
 GEMM_ROWS = 4096
+GEMM_ROWS_CUDA = 65536
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,20 @@ class PublishedRun:
 
 
 def softmax_factors(
-    features: npt.ArrayLike, probabilities: npt.ArrayLike, dtype: torch.dtype = torch.float32
+    features: npt.ArrayLike | Tensor,
+    probabilities: npt.ArrayLike | Tensor,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Factors of a softmax last layer, one row a class: ``V^T`` as [n, C, C d].
 
     Row c of sample i is ``sqrt(p_c) (e_c - p) (x) x_i``, class-major, so that the sum over
     rows of the outer products is the sample's Fisher information.
     """
-    x = torch.as_tensor(np.asarray(features)).to(dtype)
-    p = torch.as_tensor(np.asarray(probabilities)).to(dtype)
+    x = torch.as_tensor(features).to(dtype)
+    p = torch.as_tensor(probabilities).to(dtype)
     classes = p.shape[1]
-    rows = p.sqrt()[:, :, None] * (torch.eye(classes, dtype=dtype) - p[:, None, :])
+    eye = torch.eye(classes, dtype=dtype, device=p.device)
+    rows = p.sqrt()[:, :, None] * (eye - p[:, None, :])
     return (rows[:, :, :, None] * x[:, None, None, :]).reshape(len(x), classes, -1)
 
 
@@ -85,29 +91,31 @@ class PublishedBait:
     ) -> None:
         start = time.perf_counter()
         n, rank, width = factors.shape
-        rows = torch.as_tensor(np.asarray(labeled, dtype=np.int64))
+        device = factors.device
+        rows = torch.as_tensor(np.asarray(labeled, dtype=np.int64), device=device)
         m = len(rows)
         reference = normalization == "reference"
         shrink = m / (m + batch_size) if reference else 1.0
         scale = (batch_size / (m + batch_size)) ** 0.5 if reference else 1.0
         self.fisher = _second_moment(factors)
-        collected = lam * torch.eye(width, dtype=factors.dtype)
+        collected = lam * torch.eye(width, dtype=factors.dtype, device=device)
         if m:
             collected += shrink * _second_moment(factors[rows])
         self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(collected))
         self.factors = factors if scale == 1.0 else factors * scale
         self.batch_size = batch_size
         self.products = products
-        self.chunk = max(1, GEMM_ROWS // rank)
-        self.eye = torch.eye(rank, dtype=factors.dtype)
-        self.taken = torch.zeros(n, dtype=torch.bool)
+        gemm_rows = GEMM_ROWS_CUDA if device.type == "cuda" else GEMM_ROWS
+        self.chunk = max(1, gemm_rows // rank)
+        self.eye = torch.eye(rank, dtype=factors.dtype, device=device)
+        self.taken = torch.zeros(n, dtype=torch.bool, device=device)
         self.taken[rows] = True
         self.setup_seconds = time.perf_counter() - start
 
     def gains(self) -> Tensor:
         """``tr(H (I + G)^-1)`` of every candidate [n]; rows already taken hold -inf."""
         middle = self._middle()
-        out = torch.empty(len(self.factors), dtype=self.factors.dtype)
+        out = torch.empty_like(self.taken, dtype=self.factors.dtype)
         for first in range(0, len(out), self.chunk):
             last = first + self.chunk
             inner, outer = self._sandwiches(self.factors[first:last], middle)

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "factor_entries.h"
 #include "parallel.h"
+#include "portable.h"
 #include "rows.h"
 
 namespace fisher_select::cpu {
@@ -17,8 +18,6 @@ constexpr int64_t kPanel = 64;            // columns of a block computed at once
 constexpr int64_t kPendingColumns = 192;  // of U, before Q and P are consolidated
 constexpr int64_t kVectors = 8;           // right-hand sides of one reading of Q and P
 constexpr const char* kRemedy = "lower chunk_rows or threads";
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Row and column of the entry-th element of a packed lower triangle.
 std::pair<int, int> triangle_entry(int64_t entry) {

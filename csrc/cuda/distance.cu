@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "device_rows.h"
 #include "nearest_center.h"
 #include "ops.h"
 #include "pick_queue.h"
@@ -147,24 +148,24 @@ public:
     }
 
     /// Takes rows out of the running; nothing has been picked yet.
-    void exclude_rows(const DeviceBuffer<int64_t>& rows) {
-        if (rows.size() > 0)
-            launch(device_, "exclude rows", one_thread_each(rows.size()), &cuda::exclude_rows,
-                   nearest(), rows.data(), rows.size());
+    void exclude_rows(const RowList& rows) {
+        if (rows.count > 0)
+            launch(device_, "exclude rows", one_thread_each(rows.count), &cuda::exclude_rows,
+                   nearest(), rows.index, rows.count);
         launch(device_, "rank the tiles", Grid{tiles_}, &rank_tiles, nearest(), n_);
     }
 
     /// Makes rows centres that are not picks.
-    void meet_all(const DeviceBuffer<int64_t>& rows) {
+    void meet_all(const RowList& rows) {
         run_ahead(
-            device_, context_, ceil_div(rows.size(), kMostCenters),
+            device_, context_, ceil_div(rows.count, kMostCenters),
             [&](int64_t part) {
                 const int64_t begin = part * kMostCenters;
-                const int64_t count = std::min<int64_t>(kMostCenters, rows.size() - begin);
-                meet(Farthest{}, rows.data() + begin, static_cast<int>(count));
+                const int64_t count = std::min<int64_t>(kMostCenters, rows.count - begin);
+                meet(Farthest{}, rows.index + begin, static_cast<int>(count));
             },
             [](int64_t) {});
-        result_.centers += rows.size();
+        result_.centers += rows.count;
         watch_.lap("centers");
     }
 
@@ -233,22 +234,15 @@ private:
     DeviceBuffer<double> now_;
 };
 
-DeviceBuffer<int64_t> upload_rows(const Device& device, const RowList& rows) {
-    DeviceBuffer<int64_t> on_device(device, {rows.count}, "the labelled rows", kRemedy);
-    if (rows.count > 0) on_device.upload(rows.index, rows.count);
-    return on_device;
-}
-
 }  // namespace
 
 DistanceResult k_center(const Device& device, const Context& context,
                         const DistanceProblem& problem) {
     Selection selection(device, context, problem);
     const bool none = problem.labeled.count == 0;
-    const DeviceBuffer<int64_t> centers =
-        upload_rows(device, none ? RowList{&problem.first, 1} : problem.labeled);
-    selection.exclude_rows(centers);
-    selection.meet_all(centers);
+    const DeviceRows centers(device, none ? RowList{&problem.first, 1} : problem.labeled);
+    selection.exclude_rows(centers.view());
+    selection.meet_all(centers.view());
     if (none) selection.pick_first(problem.first);
     selection.pick(Farthest{});
     return selection.finish();
@@ -258,7 +252,7 @@ DistanceResult badge(const Device& device, const Context& context,
                      const DistanceProblem& problem) {
     Selection selection(device, context, problem);
     const Race race = selection.start_race();
-    selection.exclude_rows(upload_rows(device, problem.labeled));
+    selection.exclude_rows(DeviceRows(device, problem.labeled).view());
     selection.pick(race);
     return selection.finish();
 }

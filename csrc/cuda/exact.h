@@ -38,6 +38,17 @@ struct Evaluation {
     double *E, *S;            // [groups, r, inner], [groups, r, r], columns contiguous
 };
 
+/// Values of one vector's products with Q or P.
+__device__ inline int64_t product_size(const Evaluation& e) {
+    return e.factors.groups * e.factors.block() * e.factors.classes;
+}
+
+/// Where a group's products of the candidate at `place` begin.
+__device__ inline int64_t products_at(const Evaluation& e, int64_t place, int64_t group) {
+    return place * e.factors.vectors.slots * product_size(e) +
+           group * e.factors.block() * e.factors.classes;
+}
+
 /// Which leaders to evaluate: kPlaces from `first` on, or kWinner alone.
 constexpr int kWinner = -1;
 

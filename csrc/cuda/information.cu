@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "device_rows.h"
 #include "error.h"
 #include "factor_entries.h"
 #include "launch.h"
@@ -52,26 +53,13 @@ __global__ void weigh_vectors(Factors f, int k, int64_t size, const double* weig
     weighted[entry] = weights[vector / slots * (k + 1) + l] * x[vector * d + entry % d];
 }
 
-__global__ void scaled_identity(double* a, int64_t n, double value) {
-    const int64_t entry = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-    if (entry < n * n) a[entry] = entry % n == entry / n ? value : 0.0;
-}
-
 }  // namespace
-
-DeviceRows::DeviceRows(const Device& device, const RowList& rows) : count(rows.count) {
-    if (rows.all()) return;
-    index = DeviceBuffer<int64_t>(device, {rows.count}, "a list of rows", kRemedy);
-    index.upload(rows.index, rows.count);
-}
 
 Information::Information(const Device& device, const Factors& factors, double lam,
                          PoolFisher pool_fisher)
     : device_(device), factors_(factors), pool_fisher_(pool_fisher) {
     m_ = square_matrices();
-    for (const SquareMatrix& m : m_)
-        launch(device, "set M", one_thread_each(m.n * m.n), &scaled_identity, m.values.data(),
-               m.n, lam);
+    for (SquareMatrix& m : m_) set_identity(device, m, lam);
     if (pool_fisher == PoolFisher::mean) {
         f_ = square_matrices();
         for (SquareMatrix& f : f_) f.values.zero();

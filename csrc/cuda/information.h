@@ -15,17 +15,6 @@
 
 namespace fisher_select::cuda {
 
-/// Rows of the pool on the device; no index: the first `count` in order.
-struct DeviceRows {
-    DeviceRows() = default;
-    explicit DeviceRows(int64_t all) : count(all) {}
-    DeviceRows(const Device& device, const RowList& rows);
-    RowList view() const { return {index.data(), count}; }
-
-    DeviceBuffer<int64_t> index;
-    int64_t count = 0;
-};
-
 /// The updates that Q and P lack: Q_now = Q - sign U U^T, P_now = P - sign (U R^T + R U^T).
 struct Pending {
     double *u = nullptr, *r = nullptr;  // [groups, capacity, rank, c length]; r: trace only

@@ -66,8 +66,8 @@ InformationPicker::InformationPicker(const Device& device, const Factors& factor
       options_(problem.pool),
       precision_(problem.precision),
       rtol_(problem.greedy.rtol),
-      taken_(device, {rows_.count}, "the mask of taken rows", kRemedy),
-      best_(device, {ceil_div(rows_.count, kScreenBlock)}, "the screen's maxima", kRemedy),
+      taken_(device, {rows_.count()}, "the mask of taken rows", kRemedy),
+      best_(device, {ceil_div(rows_.count(), kScreenBlock)}, "the screen's maxima", kRemedy),
       state_(device, {1}, "the state of a pick", kRemedy),
       found_(device, {kBatch}, "the picks", kRemedy) {
     const RowList& rows = problem.rows;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device.h"
+#include "device_rows.h"
 #include "exact.h"
 #include "factors.h"
 #include "greedy.h"

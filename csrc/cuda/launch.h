@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "device.h"
+#include "portable.h"
 
 /// The dynamic shared memory of a kernel as an array of T.
 #if !defined(FS_DYNAMIC_SHARED)
@@ -29,8 +30,6 @@ struct Grid {
     int64_t shared_bytes = 0;
     int64_t blocks_y = 1;
 };
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Blocks for one thread an item.
 inline Grid one_thread_each(int64_t items, int threads = kThreads) {

@@ -58,9 +58,9 @@ __global__ void mirror_kernel(double* a, int64_t n) {
     if (i < j) a[j * n + i] = a[i * n + j];
 }
 
-__global__ void identity_kernel(double* a, int64_t n) {
+__global__ void identity_kernel(double* a, int64_t n, double value) {
     const int64_t entry = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-    if (entry < n * n) a[entry] = entry % n == entry / n ? 1.0 : 0.0;
+    if (entry < n * n) a[entry] = entry % n == entry / n ? value : 0.0;
 }
 
 __global__ void product_sums(const double* a, const double* b, int64_t n, double* sums) {
@@ -108,6 +108,11 @@ void mirror(const Device& device, SquareMatrix& a) {
            a.values.data(), a.n);
 }
 
+void set_identity(const Device& device, SquareMatrix& a, double value) {
+    launch(device, "set a matrix", one_thread_each(a.n * a.n), &identity_kernel,
+           a.values.data(), a.n, value);
+}
+
 bool invert_factor(const Device& device, SquareMatrix& m, SquareMatrix& r, double& log_det) {
     DeviceBuffer<Factorization> found(device, {1}, "a factorization's outcome", kRemedy);
     found.zero();
@@ -127,8 +132,7 @@ bool invert_factor(const Device& device, SquareMatrix& m, SquareMatrix& r, doubl
                           m.at(k + size, k), ld, &one, m.at(k + size, k + size), ld),
               "factor M");
     }
-    launch(device, "invert M's factor", one_thread_each(r.n * r.n), &identity_kernel,
-           r.values.data(), r.n);
+    set_identity(device, r, 1.0);
     check(cublasDtrsm(device.blas(), CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,
                       CUBLAS_DIAG_NON_UNIT, ld, ld, &one, m.at(0, 0), ld, r.at(0, 0), ld),
           "invert M's factor");

@@ -28,6 +28,9 @@ void gemm(const Device& device, char trans_a, char trans_b, int64_t m, int64_t n
           float alpha, const float* a, int64_t lda, const float* b, int64_t ldb, float beta,
           float* c, int64_t ldc);
 
+/// a <- value I.
+void set_identity(const Device& device, SquareMatrix& a, double value);
+
 /// Copies the lower triangle to the upper one.
 void mirror(const Device& device, SquareMatrix& a);
 

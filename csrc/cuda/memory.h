@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "buffer.h"
 #include "check.h"
 #include "device.h"
 #include "error.h"
@@ -25,17 +26,13 @@ public:
     DeviceBuffer(const Device& device, std::initializer_list<int64_t> shape,
                  const char* purpose, const char* remedy)
         : stream_(device.stream()) {
-        double bytes = sizeof(T);
-        for (int64_t extent : shape) bytes *= static_cast<double>(extent);
-        if (bytes > 4503599627370496.0) throw OutOfMemory(purpose, bytes, remedy);
-        size_ = 1;
-        for (int64_t extent : shape) size_ *= extent;
-        const size_t wanted = static_cast<size_t>(size_) * sizeof(T);
+        size_ = checked_size<T>(shape, purpose, remedy);
+        const size_t wanted = bytes(size_);
         const cudaError_t status =
             cudaMallocAsync(reinterpret_cast<void**>(&data_), wanted > 0 ? wanted : 1, stream_);
         if (status == cudaErrorMemoryAllocation) {
             static_cast<void>(cudaGetLastError());
-            throw OutOfMemory(purpose, bytes, remedy);
+            throw OutOfMemory(purpose, static_cast<double>(wanted), remedy);
         }
         check(status, "allocate memory");
     }

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "context.h"
 #include "device.h"
+#include "portable.h"
 
 namespace fisher_select::cuda {
 
@@ -99,8 +100,7 @@ void run_picks(const Device& device, const Context& context, int64_t done, int64
         for (int64_t pick = 0; pick < picks; ++pick) enqueue_pick();
     });
     run_ahead(
-        device, context, (total - done + picks - 1) / picks,
-        [&](int64_t) { graph.launch(device); },
+        device, context, ceil_div(total - done, picks), [&](int64_t) { graph.launch(device); },
         [&](int64_t part) {
             context.progress("pick", std::min(total, done + (part + 1) * picks), total);
         });

@@ -13,7 +13,7 @@ from torch import nn
 
 from fisher_select.features import layers
 from fisher_select.features.columns import EXPECTATIONS, factor_columns, sampled_columns
-from fisher_select.features.evaluation import as_module, evaluating
+from fisher_select.features.evaluation import as_module, evaluating, seeded_generator
 from fisher_select.features.gradients import PROBE_ROWS, Forward, SampleGradients
 from fisher_select.features.parameters import Layout
 from fisher_select.features.pool import Batch, Pool
@@ -90,8 +90,7 @@ def diagonal_fisher(
             likelihood=likelihood,
             autocast=autocast,
         )
-        generator = torch.Generator()
-        generator.manual_seed(torch.seed() if seed is None else seed)
+        generator = seeded_generator(seed)
         total = torch.zeros(gradients.layout.total, dtype=torch.float64, device=like.device)
         done, wanted = 0, source.n if rows is None else len(rows)
         for arguments, count, _ in source.batches(like, rows):

@@ -28,6 +28,16 @@ def as_module(model: object) -> nn.Module:
     return model
 
 
+def seeded_generator(seed: int | None) -> torch.Generator:
+    """A generator of the CPU, so that every device sees the same draws; None draws a seed."""
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator
+
+
 def dropout_layers(model: nn.Module) -> list[nn.Module]:
     """The layers that drop something: those with a probability above 0."""
     return [m for m in model.modules() if isinstance(m, _DROPOUT) and m.p > 0]

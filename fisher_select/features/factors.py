@@ -16,7 +16,7 @@ from torch import nn
 from fisher_select.features import layers
 from fisher_select.features.columns import factor_columns
 from fisher_select.features.diagonal import BATCH_ROWS
-from fisher_select.features.evaluation import as_module, evaluating
+from fisher_select.features.evaluation import as_module, evaluating, seeded_generator
 from fisher_select.features.extraction import digest
 from fisher_select.features.gradients import PROBE_ROWS, Forward, SampleGradients
 from fisher_select.features.pool import Batch, Pool
@@ -103,18 +103,14 @@ def masked_factors(
         if path is None:
             store = MemoryStore(source.n, on_device=False)
         else:
-            store = FileStore(
-                Path(path),
-                {"factors": (rank, width)},
-                source.n,
-                "int16" if dtype == "bfloat16" else dtype,  # NumPy has no bfloat16
-                {
-                    "model": digest(model),
-                    "pool": source.fingerprint(),
-                    "mask": hashlib.sha256(mask.tobytes()).hexdigest(),
-                    "options": [likelihood, reduced, sketch_dim, dtype, seed, autocast],
-                },
-            )
+            origin = {
+                "model": digest(model),
+                "pool": source.fingerprint(),
+                "mask": hashlib.sha256(mask.tobytes()).hexdigest(),
+                "options": [likelihood, reduced, sketch_dim, dtype, seed, autocast],
+            }
+            held = "int16" if dtype == "bfloat16" else dtype  # NumPy has no bfloat16
+            store = FileStore(Path(path), {"factors": (rank, width)}, source.n, held, origin)
         try:
             left = np.arange(store.done, source.n) if store.done else None
             for arguments, _, _ in source.batches(like, left):
@@ -200,8 +196,7 @@ def _projection(
     if sketch_dim is None:
         return None
     sketch_dim = as_count("sketch_dim", sketch_dim)
-    generator = torch.Generator()
-    generator.manual_seed(torch.seed() if seed is None else seed)
-    directions = torch.randn(width, sketch_dim, generator=generator) / sketch_dim**0.5
+    directions = torch.randn(width, sketch_dim, generator=seeded_generator(seed))
+    directions /= sketch_dim**0.5
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return directions.to(like.device, dtype)
