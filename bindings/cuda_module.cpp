@@ -8,12 +8,18 @@
 #include "callbacks.h"
 #include "rooms.h"
 
+#if defined(FS_CUDA_EMULATED)
+#    include "python/hooks.h"
+#endif
+
 namespace {
 
 #if defined(FS_CUDA_EMULATED)
 constexpr bool kEmulated = true;
+void bind_hooks(pybind11::module_& m) { emulation::bind_hooks(m); }
 #else
 constexpr bool kEmulated = false;
+void bind_hooks(pybind11::module_&) {}
 #endif
 
 /// 13000 -> "13.0", as CUDA counts its versions.
@@ -57,6 +63,9 @@ PYBIND11_MODULE(_cuda, m) {
     bindings::bind_cuda_fisher(m);
     bindings::bind_cuda_information_gain(m);
     bindings::bind_cuda_mask(m);
+    bindings::bind_cuda_memory(m);
+    bindings::bind_cuda_validation(m);
+    bind_hooks(m);
     m.def("device_state", &device_state, "Why no device can be used; empty where one can.");
     m.def("device_name", &device_name, pybind11::arg("device"), "What the device is called.");
 }

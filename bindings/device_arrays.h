@@ -32,6 +32,7 @@ public:
     const void* data() const { return data_; }
     DType dtype() const { return dtype_; }
     py::ssize_t ndim() const { return static_cast<py::ssize_t>(shape_.size()); }
+    const std::vector<py::ssize_t>& shape() const { return shape_; }
     py::ssize_t shape(py::ssize_t axis) const { return shape_[static_cast<size_t>(axis)]; }
     /// In elements.
     int64_t stride(py::ssize_t axis) const { return strides_[static_cast<size_t>(axis)]; }

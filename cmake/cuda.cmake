@@ -16,6 +16,7 @@ set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/exact.cu
     csrc/cuda/exact_distance.cu
     csrc/cuda/exact_step.cu
+    csrc/cuda/first_center.cu
     csrc/cuda/fisher.cu
     csrc/cuda/information.cu
     csrc/cuda/information_gain.cu
@@ -28,7 +29,8 @@ set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/pool_kernels.cu
     csrc/cuda/pool_rows.cu
     csrc/cuda/pool_state.cu
-    csrc/cuda/top_k.cu)
+    csrc/cuda/top_k.cu
+    csrc/cuda/validation.cu)
 
 # Without nvcc's word the oldest and the newest architecture that are common, and PTX for what
 # comes after.
@@ -115,7 +117,9 @@ function(add_cuda_module)
         bindings/cuda_fisher.cpp
         bindings/cuda_information_gain.cpp
         bindings/cuda_mask.cpp
+        bindings/cuda_memory.cpp
         bindings/cuda_module.cpp
+        bindings/cuda_validation.cpp
         bindings/errors.cpp)
     target_include_directories(_cuda PRIVATE csrc)
     target_link_libraries(_cuda PRIVATE fisher_options)
@@ -124,7 +128,7 @@ endfunction()
 
 function(add_emulated_cuda_module)
     file(GLOB emulation CONFIGURE_DEPENDS tests/emulation/*.cpp)
-    add_cuda_module(${emulation})
+    add_cuda_module(${emulation} tests/emulation/python/hooks.cpp)
     set_source_files_properties(${FISHER_SELECT_CUDA_SOURCES} PROPERTIES
         LANGUAGE CXX COMPILE_OPTIONS "-xc++")
     target_include_directories(_cuda BEFORE PRIVATE tests/emulation)

@@ -13,23 +13,32 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fisher_select.conversion import as_float, shape_of, to_numpy
+from fisher_select.checks import (
+    RANGE_TOLERANCE,
+    RENORMALIZE_ABOVE,
+    SUM_TOLERANCE,
+    check_axes,
+    check_one_axis,
+    check_outputs,
+    not_finite,
+    not_probabilities,
+    shape_of,
+)
+from fisher_select.conversion import as_float, to_numpy
+from fisher_select.device_arrays import to_host
 
 Array: TypeAlias = object
-"""Anything NumPy can view: ndarray, memmap, torch CPU tensor, DLPack exporter, nested lists."""
+"""Anything NumPy can view: ndarray, memmap, torch CPU tensor, DLPack exporter, nested lists.
+
+Where a function has backend="cuda", also an array on a CUDA device, which is not copied: torch,
+CuPy, `__cuda_array_interface__` or DLPack. Small ones (labels, weights) may lie on either side.
+"""
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 """Behind this boundary: float32 or float64, native byte order, aligned, any strides."""
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 
-SUM_TOLERANCE = 1e-3
-"""How far a softmax row's sum may be from 1: float16 outputs round by up to 5e-4."""
-
-RANGE_TOLERANCE = 1e-6
-"""How far a probability may lie outside [0, 1]: a few float32 roundings. Clipped."""
-
-_RENORMALIZE_ABOVE = 1e-5  # sums off by more than float32 rounding are divided out
 _CHUNK_BYTES = 1 << 22  # rows looked at together: bounds the temporaries, stays in cache
 
 
@@ -84,28 +93,21 @@ def as_probabilities(name: str, value: Array, n: int, likelihood: str) -> FloatA
         As `as_matrix`; ValueError too for another n, or with the row and its sum for values
         outside [0, 1] and softmax rows that do not sum to 1.
     """
-    P = as_matrix(name, value)
-    if len(P) != n:
-        raise ValueError(
-            f"{name} must have one row for each row of features: {n} wanted, got {len(P)}"
-        )
+    P = _as_finite(name, value, ("n", "C"))
     softmax = likelihood == "softmax"
-    if softmax and P.shape[1] < 2:
-        raise ValueError(f"{name} must have at least 2 columns for softmax, got {P.shape[1]}")
+    check_outputs(name, P.shape, n, softmax=softmax)
     clip, farthest = False, 0.0
     for start, rows in _row_chunks(P):
         low, high = float(rows.min()), float(rows.max())
-        if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE:
-            raise _outside_unit_interval(name, start, rows)
+        off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) if softmax else np.zeros(1)
+        farthest = max(farthest, float(off.max()))
+        if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE or farthest > SUM_TOLERANCE:
+            row = _first_bad_row(rows, off)
+            raise not_probabilities(name, start + row, rows[row])
         clip = clip or low < 0.0 or high > 1.0
-        if softmax:
-            off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0)
-            farthest = max(farthest, float(off.max()))
-            if farthest > SUM_TOLERANCE:
-                raise _sum_is_not_one(name, start, rows, off)
     if clip:
         P = np.clip(P, 0.0, 1.0)
-    if farthest > _RENORMALIZE_ABOVE:
+    if farthest > RENORMALIZE_ABOVE:
         P = P / P.sum(axis=1, keepdims=True, dtype=np.float64).astype(P.dtype)
     return P
 
@@ -124,7 +126,8 @@ def as_samples(name: str, value: Array) -> list[FloatArray]:
     array = to_numpy(name, value)
     if array.ndim != 3 or array.size == 0:
         raise ValueError(
-            f"{name} must be samples [T, n, C], each at least 1, got shape {shape_of(array)}"
+            f"{name} must be samples [T, n, C], each at least 1, got shape "
+            f"{shape_of(array.shape)}"
         )
     return [
         as_probabilities(f"{name}[{t}]", sample, array.shape[1], "softmax")
@@ -144,8 +147,7 @@ def as_vector(name: str, value: Array) -> FloatArray:
         As `as_matrix`, but for NaN and infinity.
     """
     array = as_float(name, to_numpy(name, value))
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must have one axis [n], n >= 1, got shape {shape_of(array)}")
+    check_one_axis(name, array.shape)
     return array
 
 
@@ -174,11 +176,11 @@ def as_labeled(value: Array | None, n: int) -> IndexArray:
     """
     if value is None:
         return np.empty(0, dtype=np.int64)
-    rows = to_numpy("labeled", value)
+    rows = to_numpy("labeled", to_host("labeled", value))
     if rows.ndim != 1:
         raise ValueError(
             "labeled must be an index array [m] or a boolean mask [n], "
-            f"got shape {shape_of(rows)}"
+            f"got shape {shape_of(rows.shape)}"
         )
     if rows.dtype.kind == "b":
         if len(rows) != n:
@@ -216,9 +218,11 @@ def as_class_labels(name: str, value: Array, classes: int) -> IndexArray:
     ValueError
         Not one axis, empty, or a label out of range: the message names it.
     """
-    labels = to_numpy(name, value)
+    labels = to_numpy(name, to_host(name, value))
     if labels.ndim != 1 or labels.size == 0:
-        raise ValueError(f"{name} must have one axis [m], m >= 1, got shape {shape_of(labels)}")
+        raise ValueError(
+            f"{name} must have one axis [m], m >= 1, got shape {shape_of(labels.shape)}"
+        )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers, got dtype {labels.dtype}")
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
@@ -232,14 +236,7 @@ def as_class_labels(name: str, value: Array, classes: int) -> IndexArray:
 
 def _as_finite(name: str, value: Array, axes: tuple[str, ...]) -> FloatArray:
     array = as_float(name, to_numpy(name, value))
-    wanted = f"[{', '.join(axes)}]"
-    if array.ndim != len(axes):
-        raise ValueError(
-            f"{name} must have {len(axes)} axes {wanted}, got {array.ndim} with shape "
-            f"{shape_of(array)}"
-        )
-    if array.size == 0:
-        raise ValueError(f"{name} must not be empty: {wanted} wanted, got {shape_of(array)}")
+    check_axes(name, array.shape, axes)
     _check_finite(name, array)
     return array
 
@@ -261,27 +258,12 @@ def _check_finite(name: str, array: FloatArray) -> None:
                 continue
         bad = np.argwhere(~np.isfinite(rows))
         if bad.size:
-            row, column, *rest = (int(i) for i in bad[0])
-            value = rows[(row, column, *rest)]
-            raise ValueError(
-                f"{name} must be finite: row {start + row}, column {column} is {value}"
-            )
+            row = int(bad[0, 0])
+            raise not_finite(name, start + row, rows[row])
 
 
-def _outside_unit_interval(name: str, start: int, rows: FloatArray) -> ValueError:
-    beyond = (rows < -RANGE_TOLERANCE) | (rows > 1.0 + RANGE_TOLERANCE)
-    row, column = (int(i) for i in np.argwhere(beyond)[0])
-    return ValueError(
-        f"{name} must lie in [0, 1] (not logits): row {start + row}, column {column} is "
-        f"{rows[row, column]:.6g}, the row's sum {rows[row].sum(dtype=np.float64):.6g}"
-    )
-
-
-def _sum_is_not_one(
-    name: str, start: int, rows: FloatArray, off: npt.NDArray[np.float64]
-) -> ValueError:
-    row = int(np.flatnonzero(off > SUM_TOLERANCE)[0])
-    return ValueError(
-        f"{name} must sum to 1 in each row for softmax (within {SUM_TOLERANCE:g}): "
-        f"row {start + row} sums to {rows[row].sum(dtype=np.float64):.6g}"
-    )
+def _first_bad_row(rows: FloatArray, off: npt.NDArray[np.float64]) -> int:
+    """`off` is how far each sum is from 1; of one entry where sums do not matter."""
+    exact = rows.astype(np.float64)
+    outside = (exact < -RANGE_TOLERANCE) | (exact > 1.0 + RANGE_TOLERANCE)
+    return int(np.argmax(outside.any(axis=1) | (off > SUM_TOLERANCE)))

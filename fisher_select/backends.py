@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from threadpoolctl import ThreadpoolController
 
 from fisher_select import cuda_module, reference
+from fisher_select.device_arrays import DeviceArray
 from fisher_select.factors import TraceProblem
 from fisher_select.options import one_of
 from fisher_select.selection import Selection
@@ -101,9 +102,16 @@ class _Cpu(_Compiled):
 
 
 class _Cuda(_Compiled):
-    """The compiled engine of a CUDA device."""
+    """The compiled engine of a CUDA device: the one where the arrays lie, else the first."""
 
     name = "cuda"
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        there = [array for array in arguments.values() if isinstance(array, DeviceArray)]
+        if there:
+            # Checks have waited for the streams of the others, if there are any.
+            arguments |= {"device": there[0].device, "stream": there[0].stream}
+        return super().call(operation, **arguments)
 
 
 class _SingleThreadedBlas:

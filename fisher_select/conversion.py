@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_DLPACK_CUDA = (2, 13)  # device types kDLCUDA and kDLCUDAManaged
+
 
 def to_numpy(name: str, value: object) -> npt.NDArray[Any]:
     """View as NumPy, of any dtype; torch is never imported, only met when already loaded."""
-    tensor_type = getattr(sys.modules.get("torch"), "Tensor", ())
-    if isinstance(value, tensor_type):
+    if is_a(value, "torch", "Tensor"):
         return _torch_to_numpy(name, value)
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
-    if hasattr(value, "__cuda_array_interface__"):
-        raise _not_on_cpu(name, "a CUDA device")
+    if is_on_device(value):
+        raise not_on_cpu(name, "a CUDA device")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         try:
             return np.from_dlpack(value)
@@ -47,9 +48,19 @@ def as_float(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]
     return np.require(array.astype(wide, copy=False), requirements="A")
 
 
-def shape_of(array: npt.NDArray[Any]) -> str:
-    """Write a shape as messages do: [3, 4]."""
-    return f"[{', '.join(map(str, array.shape))}]"
+def is_a(value: object, library: str, kind: str) -> bool:
+    """Whether a library that may be loaded calls it so."""
+    return isinstance(value, getattr(sys.modules.get(library), kind, ()))
+
+
+def is_on_device(value: Any) -> bool:
+    """Whether an array lies on a CUDA device, by what it says of itself."""
+    if is_a(value, "torch", "Tensor"):
+        return bool(value.device.type == "cuda")
+    if hasattr(value, "__cuda_array_interface__"):
+        return True
+    where = getattr(value, "__dlpack_device__", None)
+    return where is not None and where()[0] in _DLPACK_CUDA
 
 
 def row_count(name: str, value: object) -> int:
@@ -65,20 +76,21 @@ def row_count(name: str, value: object) -> int:
         ) from None
 
 
+def not_on_cpu(name: str, where: str) -> ValueError:
+    """Say that an array has to be copied first."""
+    return ValueError(
+        f"{name} must be in the CPU's memory, got an array on {where}: copy it with .cpu() or "
+        ".get()"
+    )
+
+
 def _torch_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:
     """Share a CPU tensor's memory; narrow floats that NumPy lacks widen to float32."""
     if tensor.device.type != "cpu":
-        raise _not_on_cpu(name, f"torch device {str(tensor.device)!r}")
+        raise not_on_cpu(name, f"torch device {str(tensor.device)!r}")
     if tensor.layout is not sys.modules["torch"].strided:
         raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}")
     if tensor.is_floating_point() and tensor.element_size() < 4:
         tensor = tensor.detach().float()
     array: npt.NDArray[Any] = tensor.numpy(force=True)  # force: detach, no copy on the CPU
     return array
-
-
-def _not_on_cpu(name: str, where: str) -> ValueError:
-    return ValueError(
-        f"{name} must be in the CPU's memory, got an array on {where}: the 'cuda' backend is "
-        "not built yet; copy it to the CPU first"
-    )

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from fisher_select import backends
 from fisher_select.arrays import Array
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_seed, one_of
+from fisher_select.placement import place
 from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
 
@@ -91,7 +91,7 @@ def max_det(
             "gradient='rank_one' is the gradient of softmax outputs; pass gradient='full' with "
             f"likelihood={likelihood!r}" + (" and factors" if factors is not None else "")
         )
-    engine = backends.get(backend)
+    engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     problem = trace_problem(
         X,
         P,

@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select import backends
-from fisher_select.arrays import Array, FloatArray, as_matrix, as_vector
+from fisher_select.arrays import Array, FloatArray, as_vector
+from fisher_select.device_arrays import DeviceArray, to_device, to_host
 from fisher_select.options import as_count, one_of, resolve_threads
+from fisher_select.placement import place
+from fisher_select.pool_arrays import PoolArray, as_pool_matrix
 
 
 class DiagonalFisher:
@@ -43,10 +46,11 @@ class DiagonalFisher:
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
-        self._engine = backends.get(backend)
+        backends.get(backend)
+        self._backend = backend
         self._threads = resolve_threads(threads)
         one_of("dtype", dtype, ("float64", "float32"))
-        self._total: FloatArray = np.zeros(as_count("num_parameters", num_parameters), dtype)
+        self._total: PoolArray = np.zeros(as_count("num_parameters", num_parameters), dtype)
         self._weight = 0.0
 
     @property
@@ -60,7 +64,8 @@ class DiagonalFisher:
         Parameters
         ----------
         gradients : array [rows, num_parameters]
-            Any strides; float32 and float64 are not copied.
+            On the host or a CUDA device, any strides; float32 and float64 are not copied. The
+            sums lie where the last gradients did.
         weights : array [rows] or None
             At least 0; None is 1 for each.
 
@@ -74,14 +79,16 @@ class DiagonalFisher:
         TypeError, ValueError
             Bad input, naming the argument; nothing is added then.
         """
-        rows = as_matrix("gradients", gradients)
+        engine, (gradients,) = place(self._backend, gradients=gradients)
+        rows = as_pool_matrix("gradients", gradients)
         if rows.shape[1] != len(self._total):
             raise ValueError(
                 f"gradients must have a column for each of {len(self._total)} parameters, "
                 f"got {rows.shape[1]}"
             )
         scale = _as_weights(weights, len(rows))
-        self._engine.call(
+        self._total = _beside(self._total, rows)
+        engine.call(
             "accumulate_squares",
             total=self._total,
             gradients=rows,
@@ -101,14 +108,28 @@ class DiagonalFisher:
         """
         if self._weight == 0.0:
             raise ValueError("add gradients with a weight above 0 before taking their mean")
-        mean: FloatArray = self._total / self._total.dtype.type(self._weight)
+        total = _on_host(self._total)
+        mean: FloatArray = total / total.dtype.type(self._weight)
         return mean
+
+
+def _on_host(array: PoolArray) -> FloatArray:
+    return array.copy() if isinstance(array, DeviceArray) else array
+
+
+def _beside(total: PoolArray, rows: PoolArray) -> PoolArray:
+    """The sums where the rows lie."""
+    if not isinstance(rows, DeviceArray):
+        return _on_host(total)
+    if isinstance(total, DeviceArray) and total.device == rows.device:
+        return total
+    return to_device(_on_host(total), rows.device)
 
 
 def _as_weights(weights: Array | None, rows: int) -> npt.NDArray[np.float64]:
     if weights is None:
         return np.ones(rows)
-    scale = as_vector("weights", weights).astype(np.float64)
+    scale = as_vector("weights", to_host("weights", weights)).astype(np.float64)
     if len(scale) != rows:
         raise ValueError(
             f"weights must have one entry for each of {rows} gradients, got {len(scale)}"

@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fisher_select import backends
-from fisher_select.arrays import (
-    Array,
-    FloatArray,
-    as_labeled,
-    as_matrix,
-    as_probabilities,
-)
+from fisher_select.arrays import Array, FloatArray, as_labeled
+from fisher_select.backends import Backend
+from fisher_select.device_arrays import DeviceArray
 from fisher_select.options import as_count, as_seed, check_batch, one_of, resolve_threads
+from fisher_select.placement import place
+from fisher_select.pool_arrays import PoolArray, as_pool_matrix, as_pool_probabilities
 from fisher_select.progress import ProgressCallback, resolve_progress
 from fisher_select.selection import Selection
 
@@ -49,9 +46,10 @@ def k_center(
     Parameters
     ----------
     X : array [n, d]
-        Features of the whole data set, labelled rows included. NumPy, memory-mapped or torch
-        CPU, any strides; float32 and float64 are not copied where rows are contiguous. Fortran
-        order costs one copy, memory-mapped arrays too.
+        Features of the whole data set, labelled rows included. NumPy, memory-mapped, torch,
+        or on a CUDA device, as for `fisher_select.bait`, any strides; float32 and float64 are
+        not copied where rows are contiguous. Fortran order costs one copy, memory-mapped
+        arrays too.
     P : array [n, C] or None
         Softmax outputs, for embedding="gradient" alone; ignored with "features".
     labeled : int array [m], bool array [n] or None
@@ -64,8 +62,9 @@ def k_center(
     embedding : {"features", "gradient"}
         Euclidean distances between features, or between the gradients x (x) (e_yhat - p) of
         the last layer, which are never formed.
-    backend : {"auto", "cpu", "reference"}
-        "auto" is the compiled "cpu". See `fisher_select.backends.explain`.
+    backend : {"auto", "cpu", "reference", "cuda"}
+        "auto" is the compiled "cpu", and "cuda" for arrays on a CUDA device. See
+        `fisher_select.backends.explain`.
     threads : int or None
         None: OMP_NUM_THREADS where set, else the usable cores.
     chunk_rows : int or None
@@ -103,24 +102,26 @@ def k_center(
     ICLR 2018. Gonzalez: Clustering to Minimize the Maximum Intercluster Distance, 1985.
     """
     as_seed(seed)
-    engine = backends.get(backend)
     one_of("embedding", embedding, EMBEDDINGS)
-    if embedding == "gradient" and P is None:
+    if embedding == "features":
+        P = None
+    elif P is None:
         raise ValueError(
             "probabilities [n, C] must be given for embedding='gradient', got None"
         )
+    engine, (X, P) = place(backend, features=X, probabilities=P)
     as_count("batch_size", batch_size)
     options = _options(threads, chunk_rows, progress)
-    features = as_matrix("features", X)
+    features = as_pool_matrix("features", X)
     n = len(features)
     probabilities = (
-        as_probabilities("probabilities", P, n, "softmax") if embedding == "gradient" else None
+        None if P is None else as_pool_probabilities("probabilities", P, n, "softmax")
     )
     rows = as_labeled(labeled, n)
     batch = check_batch(batch_size, n, len(rows))
     start = _as_row("first", first, n)
     if start is None:
-        start = 0 if len(rows) else _first_row(features, probabilities)
+        start = 0 if len(rows) else _first_row(engine, features, probabilities)
     found = engine.call(
         "k_center",
         features=features,
@@ -194,14 +195,14 @@ def badge(
         key = secrets.randbits(64)
     if key >= _SEED_LIMIT:
         raise ValueError(f"seed must be below 2**64, got {key}")
-    engine = backends.get(backend)
-    as_count("batch_size", batch_size)
-    options = _options(threads, chunk_rows, progress)
     if P is None:
         raise ValueError("probabilities [n, C] must be given, got None")
-    features = as_matrix("features", X)
+    engine, (X, P) = place(backend, features=X, probabilities=P)
+    as_count("batch_size", batch_size)
+    options = _options(threads, chunk_rows, progress)
+    features = as_pool_matrix("features", X)
     n = len(features)
-    probabilities = as_probabilities("probabilities", P, n, "softmax")
+    probabilities = as_pool_probabilities("probabilities", P, n, "softmax")
     rows = as_labeled(labeled, n)
     found = engine.call(
         "badge",
@@ -235,8 +236,14 @@ def _as_row(name: str, value: object, n: int) -> int | None:
     return int(value)
 
 
-def _first_row(X: FloatArray, P: FloatArray | None) -> int:
+def _first_row(engine: Backend, X: PoolArray, P: PoolArray | None) -> int:
     """The row nearest to the mean, or, with P, the largest gradient; ties to the lowest."""
+    if isinstance(X, DeviceArray) or isinstance(P, DeviceArray):
+        return int(engine.call("first_center", features=X, probabilities=P))
+    return _first_host_row(X, P)
+
+
+def _first_host_row(X: FloatArray, P: FloatArray | None) -> int:
     n = len(X)
     values = np.empty(n)
     mean = np.zeros(X.shape[1])

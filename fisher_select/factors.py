@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fisher_select.arrays import (
-    Array,
-    FloatArray,
-    IndexArray,
-    as_factors,
-    as_labeled,
-    as_matrix,
-    as_probabilities,
-)
+from fisher_select.arrays import Array, IndexArray, as_labeled
 from fisher_select.options import as_count, as_real, check_batch, one_of, resolve_threads
+from fisher_select.pool_arrays import (
+    PoolArray,
+    as_pool_factors,
+    as_pool_matrix,
+    as_pool_probabilities,
+)
 from fisher_select.progress import ProgressCallback, resolve_progress
 
 # (likelihood, fisher) -> kind of factor. Sigmoid outputs are independent, so their full
@@ -69,9 +67,9 @@ class TraceProblem:
     """
 
     kind: str
-    features: FloatArray | None
-    probabilities: FloatArray | None
-    factors: FloatArray | None
+    features: PoolArray | None
+    probabilities: PoolArray | None
+    factors: PoolArray | None
     labeled: IndexArray
     batch_size: int
     forward_count: int
@@ -169,30 +167,30 @@ def _arrays(
     probabilities: Array | None,
     factors: Array | None,
     likelihood: str,
-) -> tuple[FloatArray | None, FloatArray | None, FloatArray | None]:
+) -> tuple[PoolArray | None, PoolArray | None, PoolArray | None]:
     """Check that exactly the arrays of this kind were given, then the arrays themselves."""
     if kind == "dense":
         if features is not None or probabilities is not None:
             raise ValueError(
                 "factors must come alone: they take the place of features and probabilities"
             )
-        return None, None, as_factors("factors", factors)
+        return None, None, as_pool_factors("factors", factors)
     if features is None:
         raise ValueError("features [n, d] (or factors [n, D, r]) must be given, got None")
     if kind == "gaussian":
         if probabilities is not None:
             raise ValueError("probabilities must be None for likelihood='gaussian'")
-        return as_matrix("features", features), None, None
+        return as_pool_matrix("features", features), None, None
     if probabilities is None:
         raise ValueError(
             f"probabilities [n, C] must be given for likelihood={likelihood!r}, got None; "
             "only likelihood='gaussian' takes features alone"
         )
-    X = as_matrix("features", features)
-    return X, as_probabilities("probabilities", probabilities, len(X), likelihood), None
+    X = as_pool_matrix("features", features)
+    return X, as_pool_probabilities("probabilities", probabilities, len(X), likelihood), None
 
 
-def _rows(features: FloatArray | None, factors: FloatArray | None) -> int:
+def _rows(features: PoolArray | None, factors: PoolArray | None) -> int:
     pool = factors if features is None else features
     if pool is None:
         raise ValueError("a TraceProblem must hold features or factors, got neither")

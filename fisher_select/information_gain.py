@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fisher_select import backends
 from fisher_select.arrays import (
     Array,
     FloatArray,
@@ -17,9 +16,10 @@ from fisher_select.arrays import (
     as_class_labels,
     as_labeled,
     as_matrix,
-    as_probabilities,
     as_vector,
 )
+from fisher_select.backends import Backend
+from fisher_select.device_arrays import to_host
 from fisher_select.errors import NumericalError
 from fisher_select.options import (
     as_count,
@@ -29,6 +29,8 @@ from fisher_select.options import (
     one_of,
     resolve_threads,
 )
+from fisher_select.placement import place
+from fisher_select.pool_arrays import PoolArray, as_pool_matrix, as_pool_probabilities
 from fisher_select.progress import ProgressCallback, resolve_progress
 from fisher_select.ranking import top
 from fisher_select.selection import Selection
@@ -78,18 +80,21 @@ def information_gain(
     """
     as_seed(seed)
     as_count("batch_size", batch_size)
+    engine, (X, P, eval_features) = place(
+        backend, features=X, probabilities=P, eval_features=eval_features
+    )
     problem = _problem(
         X, P, eval_features, eval_labels, weight, bias, learning_rate, kind, normalize
     )
     rows = as_labeled(labeled, len(problem.features))
     batch = check_batch(batch_size, len(problem.features), len(rows))
     start = time.perf_counter()
-    scores = _scores(problem, backend, threads, chunk_rows, progress)
+    scores = _scores(problem, engine, threads, chunk_rows, progress)
     picks = top(scores, rows, batch)
     return Selection(
         indices=picks,
         scores=scores[picks],
-        backend=backends.get(backend).name,
+        backend=engine.name,
         seconds={"score": time.perf_counter() - start},
     )
 
@@ -120,7 +125,8 @@ def information_gain_scores(
     Parameters
     ----------
     X : array [n, d]
-        Features: inputs of the last layer for the pool.
+        Features: inputs of the last layer for the pool; on the host or a CUDA device, as for
+        `fisher_select.bait`, and P and eval_features with them.
     P : array [n, C] or None
         The model's softmax outputs for the pool; None: computed from X, weight and bias.
     eval_features : array [m, d]
@@ -131,6 +137,7 @@ def information_gain_scores(
         "aeig" and "cfig", which need them.
     weight : array [d, C]
         Of the last layer: logits are X @ weight + bias (torch's Linear.weight, transposed).
+        Weight, bias and eval_labels may lie on either side.
     bias : array [C] or None
         None: the layer has no bias, and none is trained.
     learning_rate : float, default 5e-4
@@ -141,8 +148,9 @@ def information_gain_scores(
     normalize : bool, default False
         Scale the weights to add up to 1 in each row: the renormalised form of "aeig". The
         other kinds' weights do already.
-    backend : {"auto", "cpu", "reference"}
-        "auto" is the compiled "cpu". See `fisher_select.backends.explain`.
+    backend : {"auto", "cpu", "reference", "cuda"}
+        "auto" is the compiled "cpu", and "cuda" for arrays on a CUDA device. See
+        `fisher_select.backends.explain`.
     threads : int or None
         None: OMP_NUM_THREADS where set, else the usable cores.
     chunk_rows : int or None
@@ -168,19 +176,22 @@ def information_gain_scores(
     Mehta, Shui, Nichyporuk, Arbel: Information Gain Sampling for Active Learning in Medical
     Image Classification, UNSURE at MICCAI 2022.
     """
+    engine, (X, P, eval_features) = place(
+        backend, features=X, probabilities=P, eval_features=eval_features
+    )
     problem = _problem(
         X, P, eval_features, eval_labels, weight, bias, learning_rate, kind, normalize
     )
-    return _scores(problem, backend, threads, chunk_rows, progress)
+    return _scores(problem, engine, threads, chunk_rows, progress)
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
     """The checked arrays, in the words of the backends' operation."""
 
-    features: FloatArray  # [n, d]
-    probabilities: FloatArray | None  # [n, C]
-    eval_features: FloatArray  # [m, d]
+    features: PoolArray  # [n, d]
+    probabilities: PoolArray | None  # [n, C]
+    eval_features: PoolArray  # [m, d]
     weight: FloatArray  # [d, C]
     bias: FloatArray | None  # [C]
     class_weights: FloatArray  # [C]: w_c, or w_c / p_c where by_probability
@@ -207,11 +218,11 @@ def _problem(
             f"eval_labels [m] must be given for kind={kind!r}, whose weights are the class "
             "frequencies of the evaluation set; got None"
         )
-    W = as_matrix("weight", weight)
+    W = as_matrix("weight", to_host("weight", weight))
     d, C = W.shape
     if C < 2:
         raise ValueError(f"weight must have at least 2 columns, one a class, got {C}")
-    b = None if bias is None else as_vector("bias", bias)
+    b = None if bias is None else as_vector("bias", to_host("bias", bias))
     if b is not None and len(b) != C:
         raise ValueError(f"bias must have {C} entries, one a column of weight, got {len(b)}")
     if b is not None and not np.isfinite(b).all():
@@ -227,7 +238,7 @@ def _problem(
     features = _rows_of_width("features", X, d)
     probabilities = None
     if P is not None:
-        probabilities = as_probabilities("probabilities", P, len(features), "softmax")
+        probabilities = as_pool_probabilities("probabilities", P, len(features), "softmax")
         if probabilities.shape[1] != C:
             raise ValueError(
                 f"probabilities must have {C} columns, as weight has, got "
@@ -246,8 +257,8 @@ def _problem(
     )
 
 
-def _rows_of_width(name: str, value: Array, d: int) -> FloatArray:
-    matrix = as_matrix(name, value)
+def _rows_of_width(name: str, value: Array, d: int) -> PoolArray:
+    matrix = as_pool_matrix(name, value)
     if matrix.shape[1] != d:
         raise ValueError(
             f"{name} must have {d} columns, as many as weight has rows, got {matrix.shape[1]}"
@@ -263,12 +274,12 @@ def _class_weights(kind: str, labels: IndexArray | None, C: int) -> npt.NDArray[
 
 def _scores(
     problem: _Problem,
-    backend: str,
+    engine: Backend,
     threads: int | None,
     chunk_rows: int | None,
     progress: bool | ProgressCallback,
 ) -> npt.NDArray[np.float64]:
-    scores: npt.NDArray[np.float64] = backends.get(backend).call(
+    scores: npt.NDArray[np.float64] = engine.call(
         "information_gain",
         **vars(problem),
         threads=resolve_threads(threads),

@@ -12,9 +12,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fisher_select import backends
-from fisher_select.arrays import Array, IndexArray, as_vector
+from fisher_select.arrays import Array, IndexArray
+from fisher_select.conversion import to_numpy
+from fisher_select.device_arrays import to_host
 from fisher_select.options import as_count, one_of, resolve_threads
+from fisher_select.placement import place
+from fisher_select.pool_arrays import as_pool_vector
 
 Parameters: TypeAlias = Array | slice | range | Sequence[slice | range]
 """Some of n parameters: an index array, a boolean mask [n], slices and ranges."""
@@ -41,7 +44,7 @@ def top_k_mask(
     ----------
     diagonal : array [n]
         Fisher information of each parameter, finite and not negative. float32 and float64 of
-        any stride are not copied, memory-mapped files included.
+        any stride are not copied, memory-mapped files and arrays on a CUDA device included.
     k : int
         Parameters to keep, those of `always` counted.
     always : int array, bool array [n], slice, range, or a sequence of slices and ranges
@@ -52,8 +55,8 @@ def top_k_mask(
         remainders (ties to the first) get one more, so that all add up to k.
     layers : sequence of int
         Number of parameters of each layer, in order; for ``scope="per_layer"`` only.
-    backend : {"auto", "cpu", "reference"}
-        "auto" is the compiled "cpu".
+    backend : {"auto", "cpu", "reference", "cuda"}
+        "auto" is the compiled "cpu", and "cuda" for a diagonal on a CUDA device.
     threads : int or None
         None: OMP_NUM_THREADS where set, else the usable cores.
 
@@ -73,7 +76,7 @@ def top_k_mask(
     ----------
     Sung, Nair, Raffel: Training Neural Networks with Fixed Sparse Masks, NeurIPS 2021.
     """
-    engine = backends.get(backend)
+    engine, (diagonal,) = place(backend, diagonal=diagonal)
     one_of("scope", scope, SCOPES)
     if (layers is not None) != (scope == "per_layer"):
         raise ValueError(
@@ -82,7 +85,7 @@ def top_k_mask(
         )
     k = as_count("k", k)
     threads = resolve_threads(threads)
-    values = as_vector("diagonal", diagonal)
+    values = as_pool_vector("diagonal", diagonal)
     n = len(values)
     if k > n:
         raise ValueError(f"k must be at most the {n} parameters of diagonal, got {k}")
@@ -143,7 +146,7 @@ def _part(piece: object, n: int) -> IndexArray:
 
 
 def _as_indices(always: object, n: int) -> IndexArray:
-    rows = np.asarray(always)
+    rows = to_numpy("always", to_host("always", always))
     if rows.ndim != 1:
         raise ValueError(f"always must have one axis, got shape {list(rows.shape)}")
     if rows.dtype.kind == "b":

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisher_select import backends
 from fisher_select.arrays import Array, as_labeled
 from fisher_select.conversion import row_count
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_count, as_seed, check_batch
+from fisher_select.placement import place
 from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
 
@@ -49,8 +49,9 @@ def bait(
     ----------
     X : array [n, d]
         Features: the penultimate layer's outputs for the whole data set, labelled rows
-        included. Append a column of ones to stand for the bias. NumPy, memory-mapped or torch
-        CPU, any strides; float32 and float64 are not copied.
+        included. Append a column of ones to stand for the bias. NumPy, memory-mapped, torch,
+        or on a CUDA device (torch, CuPy, any that has `__cuda_array_interface__` or DLPack),
+        any strides; float32 and float64 are not copied. X, P and factors lie in one place.
     P : array [n, C] or None
         The model's outputs as probabilities; None for likelihood="gaussian".
     labeled : int array [m], bool array [n] or None
@@ -77,8 +78,9 @@ def bait(
         Column truncation of L; not available in this version.
     use_pool_fisher : bool, default True
         False puts F = I (the ablation without the pool's information).
-    backend : {"auto", "cpu", "reference"}
-        "auto" is the compiled "cpu". See `fisher_select.backends.explain`.
+    backend : {"auto", "cpu", "reference", "cuda"}
+        "auto" is the compiled "cpu", and "cuda" for arrays on a CUDA device. See
+        `fisher_select.backends.explain`.
     threads : int or None
         None: OMP_NUM_THREADS where set, else the usable cores.
     chunk_rows : int or None
@@ -112,7 +114,7 @@ def bait(
     Embeddings, NeurIPS 2021.
     """
     as_seed(seed)
-    engine = backends.get(backend)
+    engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     return engine.trace_select(
         trace_problem(
             X,

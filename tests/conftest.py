@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import exporters
 import pytest
 
 from fisher_select import backends
@@ -64,6 +65,12 @@ def cpu(request: pytest.FixtureRequest) -> str:
 def cuda(request: pytest.FixtureRequest) -> str:
     """The CUDA backend; its tests are marked cuda."""
     return _available("cuda", request.config)
+
+
+@pytest.fixture(params=exporters.NAMES)
+def export(cuda: str, request: pytest.FixtureRequest) -> exporters.Export:  # noqa: ARG001
+    """Puts an array on a CUDA device, by every way that there is."""
+    return exporters.exporter(request.param)
 
 
 @pytest.fixture(scope="session")

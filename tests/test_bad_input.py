@@ -207,8 +207,8 @@ def test_rows_that_disagree() -> None:
         (
             torch.empty(20, 3, device="meta"),
             ValueError,
-            "^features must be in the CPU's memory, got an array on torch device 'meta': the "
-            "'cuda' backend is not built yet; copy it to the CPU first$",
+            r"^features must be in the CPU's memory, got an array on torch device 'meta': copy "
+            r"it with \.cpu\(\) or \.get\(\)$",
         ),
     ],
 )

@@ -29,12 +29,17 @@ namespace {
 constexpr size_t kReserved = size_t{64} << 30;  // addresses, not memory
 constexpr size_t kAlignment = 256;              // of cudaMalloc, and the gap behind each
 
+struct Allocation {
+    size_t bytes;  // asked for
+    int device;
+};
+
 struct Arena {
     std::byte* base = nullptr;
     size_t high_water = 0;  // nothing above was ever allocated
     bool open = false;
-    std::map<size_t, size_t> living;  // offset -> bytes asked for
-    struct sigaction before{};        // who handled faults
+    std::map<size_t, Allocation> living;  // by offset
+    struct sigaction before{};            // who handled faults
 };
 
 Arena& arena();
@@ -45,7 +50,7 @@ size_t room(size_t bytes) {
 
 size_t used() {
     size_t sum = 0;
-    for (const auto& [offset, bytes] : arena().living) sum += room(bytes);
+    for (const auto& [offset, taken] : arena().living) sum += room(taken.bytes);
     return sum;
 }
 
@@ -107,16 +112,16 @@ size_t device_memory_free() {
     return taken < total ? total - taken : 0;
 }
 
-void* allocate_device(size_t bytes) {
+void* allocate_device(size_t bytes, int device) {
     Arena& memory = arena();
     if (bytes > kReserved || room(bytes) > device_memory_free()) return nullptr;
     size_t offset = 0;  // first fit
     for (const auto& [begin, taken] : memory.living) {
         if (begin >= offset + room(bytes)) break;
-        offset = begin + room(taken);
+        offset = begin + room(taken.bytes);
     }
     if (offset + room(bytes) > kReserved) return nullptr;
-    memory.living[offset] = bytes;
+    memory.living[offset] = {bytes, device};
     memory.high_water = std::max(memory.high_water, offset + room(bytes));
     return memory.base + offset;
 }
@@ -124,7 +129,7 @@ void* allocate_device(size_t bytes) {
 size_t allocated_bytes(const void* address) {
     if (!is_device(address)) return 0;
     const auto found = arena().living.find(offset_of(address));
-    return found == arena().living.end() ? 0 : found->second;
+    return found == arena().living.end() ? 0 : found->second.bytes;
 }
 
 bool release_device(void* address) {
@@ -149,8 +154,12 @@ bool is_allocated(const void* address, size_t bytes) {
     const size_t offset = offset_of(address);
     auto next = arena().living.upper_bound(offset);
     if (next == arena().living.begin()) return false;
-    const auto& [begin, size] = *--next;
-    return offset + bytes <= begin + size;
+    const auto& [begin, taken] = *--next;
+    return offset + bytes <= begin + taken.bytes;
+}
+
+int device_of(const void* address) {
+    return std::prev(arena().living.upper_bound(offset_of(address)))->second.device;
 }
 
 void open_device_memory() { protect(PROT_READ | PROT_WRITE); }

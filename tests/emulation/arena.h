@@ -6,8 +6,9 @@
 
 namespace emulation {
 
-/// nullptr where FS_EMULATION_MEMORY (bytes; 1 GiB unless set) does not suffice.
-void* allocate_device(size_t bytes);
+/// nullptr where FS_EMULATION_MEMORY (bytes; 1 GiB unless set) does not suffice. All devices
+/// share the memory; each allocation remembers whose it is.
+void* allocate_device(size_t bytes, int device);
 /// Bytes at `address`, if an allocation that lives begins there; 0 otherwise.
 size_t allocated_bytes(const void* address);
 /// The addresses are free for the next allocation. False: no allocation begins there.
@@ -21,6 +22,8 @@ void spoil_device(void* address, size_t bytes, bool freed);
 bool is_device(const void* address);
 /// Does [address, address + bytes) lie in one living allocation?
 bool is_allocated(const void* address, size_t bytes);
+/// The device of the living allocation that an address lies in.
+int device_of(const void* address);
 
 size_t device_memory_total();
 size_t device_memory_free();

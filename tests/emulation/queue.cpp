@@ -85,8 +85,12 @@ State& state() {
     return *created;
 }
 
+bool is_default(CUstream_st* stream) {
+    return reinterpret_cast<uintptr_t>(stream) <= 2;  // cudaStreamLegacy 1, PerThread 2
+}
+
 CUstream_st& resolve(CUstream_st* stream) {
-    return stream == nullptr ? state().default_stream : *stream;
+    return is_default(stream) ? state().default_stream : *stream;
 }
 
 void run_pending(const std::set<WorkNumber>& numbers) {
@@ -119,7 +123,7 @@ void destroy_stream(CUstream_st* stream) {
 }
 
 bool is_stream(CUstream_st* stream) {
-    return stream == nullptr || state().streams.contains(stream);
+    return is_default(stream) || state().streams.contains(stream);
 }
 
 WorkNumber enqueue(CUstream_st* stream, Work work,
@@ -131,7 +135,7 @@ WorkNumber enqueue(CUstream_st* stream, Work work,
     }
     Pending pending{std::move(work), dependencies};
     pending.dependencies.push_back(target.last);
-    if (stream == nullptr) {
+    if (is_default(stream)) {
         for (CUstream_st* other : state().streams)
             if (other->blocking) pending.dependencies.push_back(other->last);
     } else if (target.blocking) {
@@ -173,7 +177,7 @@ void advance() {
 void run_now(const Work& work) { state().device.run(work); }
 
 bool begin_capture(CUstream_st* stream) {
-    if (stream == nullptr || stream->captured) return false;
+    if (is_default(stream) || stream->captured) return false;
     stream->captured.emplace();
     return true;
 }

@@ -23,7 +23,8 @@ std::mutex& api_lock();
 
 CUstream_st* create_stream(bool blocking);
 void destroy_stream(CUstream_st* stream);
-/// The default stream (nullptr) always lives.
+/// The default stream always lives: nullptr, and by its names cudaStreamLegacy and
+/// cudaStreamPerThread.
 bool is_stream(CUstream_st* stream);
 
 /// Appends to the stream, or to the graph that is captured from it (then 0 is returned).

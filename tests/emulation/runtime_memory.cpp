@@ -39,6 +39,12 @@ struct Copy {
     size_t span(size_t pitch) const { return height == 0 ? 0 : (height - 1) * pitch + width; }
 };
 
+int current_device() {
+    int device = 0;
+    cudaGetDevice(&device);
+    return device;
+}
+
 bool is_direction(cudaMemcpyKind kind, bool from_device, bool to_device) {
     switch (kind) {
         case cudaMemcpyHostToHost: return !from_device && !to_device;
@@ -104,7 +110,8 @@ using Lock = std::lock_guard<std::mutex>;
 cudaError_t cudaMalloc(void** address, size_t bytes) {
     const Lock lock(emulation::api_lock());
     if (emulation::is_any_capturing()) return remember(cudaErrorStreamCaptureUnsupported);
-    *address = bytes == 0 ? nullptr : emulation::allocate_device(bytes);
+    *address =
+        bytes == 0 ? nullptr : emulation::allocate_device(bytes, emulation::current_device());
     if (bytes == 0) return cudaSuccess;
     if (*address == nullptr) return remember(cudaErrorMemoryAllocation);
     for (const emulation::WorkNumber number : emulation::pending_frees())
@@ -117,7 +124,8 @@ cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
     const Lock lock(emulation::api_lock());
     if (!emulation::is_stream(stream)) return remember(cudaErrorInvalidResourceHandle);
     if (emulation::is_capturing(stream)) return remember(cudaErrorStreamCaptureUnsupported);
-    *address = bytes == 0 ? nullptr : emulation::allocate_device(bytes);
+    *address =
+        bytes == 0 ? nullptr : emulation::allocate_device(bytes, emulation::current_device());
     if (bytes == 0) return cudaSuccess;
     if (*address == nullptr) return remember(cudaErrorMemoryAllocation);
     emulation::enqueue(
@@ -205,7 +213,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
     const Lock lock(emulation::api_lock());
     void* pointer = const_cast<void*>(address);
     if (emulation::is_allocated(address, 1))
-        *attributes = {cudaMemoryTypeDevice, 0, pointer, nullptr};
+        *attributes = {cudaMemoryTypeDevice, emulation::device_of(address), pointer, nullptr};
     else if (emulation::is_page_locked(address))
         *attributes = {cudaMemoryTypeHost, 0, pointer, pointer};
     else
