@@ -40,10 +40,13 @@ EMULATED_TESTS = [
     "tests/test_cuda_memory.py",
     "tests/test_cuda_picks.py",
     "tests/test_determinant.py",
+    "tests/test_device_arrays.py",
+    "tests/test_device_checks.py",
     "tests/test_distance.py",
     "tests/test_fisher_golden.py",
     "tests/test_information_gain.py",
     "tests/test_mask.py",
+    "tests/test_placement.py",
 ]
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
@@ -129,7 +132,8 @@ def emulate(session: nox.Session) -> None:
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_CUDA_EMULATION=ON",
     )
-    few = ("-m", "cuda and not slow", "-k", "golden or memory or many_batches", *EMULATED_TESTS)
+    kernels = "golden or memory or many_batches or device or placement"
+    few = ("-m", "cuda and not slow", "-k", kernels, *EMULATED_TESTS)
     session.run("pytest", *(session.posargs or few))
 
 
