@@ -39,10 +39,13 @@ ENGINE_TESTS = [
 EMULATED_TESTS = [
     "tests/test_cuda_memory.py",
     "tests/test_determinant.py",
+    "tests/test_device_arrays.py",
+    "tests/test_device_checks.py",
     "tests/test_distance.py",
     "tests/test_fisher_golden.py",
     "tests/test_information_gain.py",
     "tests/test_mask.py",
+    "tests/test_placement.py",
 ]
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
@@ -128,7 +131,7 @@ def emulate(session: nox.Session) -> None:
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_CUDA_EMULATION=ON",
     )
-    few = ("-m", "cuda and not slow", "-k", "golden or memory", *EMULATED_TESTS)
+    few = ("-m", "cuda and not slow", "-k", "golden or memory or device_ or placement", *EMULATED_TESTS)
     session.run("pytest", *(session.posargs or few))
 
 
