@@ -7,7 +7,6 @@
 #include "cuda/device.h"
 #include "device_arrays.h"
 #include "device_memory.h"
-#include "error.h"
 #include "rooms.h"
 
 namespace fisher_select::bindings {
@@ -22,12 +21,9 @@ std::optional<int> device_of(uintptr_t address) {
     return attributes.device;
 }
 
-void upload(const DeviceMemory& memory, const py::array& array) {
+void upload(DeviceMemory& memory, const py::array& array) {
     const py::array values = py::array::ensure(array, py::array::c_style);
-    internal_check(values.nbytes() == memory.bytes(), "an upload fills its memory");
-    cuda::check(cudaMemcpy(memory.data(), values.data(), static_cast<size_t>(values.nbytes()),
-                           cudaMemcpyHostToDevice),
-                "copy to the device");
+    memory.upload(values.data(), values.nbytes());
 }
 
 py::array_t<uint8_t> copy_to_host(uintptr_t address, int64_t size, int device_index,

@@ -12,18 +12,30 @@
 
 namespace fisher_select::bindings {
 
+/// Makes a device the current one, and the caller's current again at the end.
+class CurrentDevice {
+public:
+    explicit CurrentDevice(int device) {
+        cuda::check(cudaGetDevice(&previous_), "tell the current device");
+        cuda::check(cudaSetDevice(device), "switch to the arrays' device");
+    }
+    ~CurrentDevice() { static_cast<void>(cudaSetDevice(previous_)); }
+    CurrentDevice(const CurrentDevice&) = delete;
+    CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+private:
+    int previous_ = 0;
+};
+
 class DeviceMemory {
 public:
     DeviceMemory(int device, int64_t bytes) : bytes_(bytes), device_(device) {
-        int current = 0;
-        cuda::check(cudaGetDevice(&current), "tell the current device");
-        cuda::check(cudaSetDevice(device), "switch to the arrays' device");
+        const CurrentDevice current(device);
         const cudaError_t status = cudaMalloc(&data_, static_cast<size_t>(bytes));
-        static_cast<void>(cudaSetDevice(current));
         if (status == cudaErrorMemoryAllocation) {
             static_cast<void>(cudaGetLastError());
             throw OutOfMemory("an array on the device", static_cast<double>(bytes),
-                              "free memory of the device, or pass arrays of its host");
+                              "free memory of the device, or pass arrays of the host");
         }
         cuda::check(status, "allocate memory");
     }
@@ -36,8 +48,15 @@ public:
     DeviceMemory& operator=(DeviceMemory&&) = delete;
 
     void* data() const { return data_; }
-    int64_t bytes() const { return bytes_; }
     int device() const { return device_; }
+
+    /// Of all its bytes. What the default stream is given next comes after the copy.
+    void upload(const void* from, int64_t bytes) {
+        internal_check(bytes == bytes_, "an upload fills its memory");
+        const CurrentDevice current(device_);
+        cuda::check(cudaMemcpy(data_, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice),
+                    "copy to the device");
+    }
 
 private:
     void* data_ = nullptr;

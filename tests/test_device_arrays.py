@@ -27,6 +27,14 @@ def test_picks_are_those_of_host_arrays(operation: str, dtype: type, export: Exp
     np.testing.assert_array_equal(found.indices, run(operation, given, backend="cpu").indices)
 
 
+def test_strategies_by_name(export: Export) -> None:
+    given = pool()
+    X, P = given["features"], given["probabilities"]
+    found = fs.select("badge", features=export(X), probabilities=export(P), batch_size=4)
+    assert found.backend == "cuda"
+    np.testing.assert_array_equal(found.indices, fs.badge(X, P, batch_size=4).indices)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("operation", ["bait", "bait dense", "k_center", "badge"])
 def test_any_strides(operation: str, layout: str, export: Export) -> None:
