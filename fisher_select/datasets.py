@@ -35,7 +35,9 @@ class Dataset:
     test_labels : ndarray of int [t]
         Their classes.
     classes : int
-        Number of classes, at least 2.
+        Number of classes, at least 2; of labels for "multi_label"; 1 for "regression".
+    task : {"multi_class", "multi_label", "regression"}
+        Labels are classes [n], 0 and 1 [n, classes], or numbers [n].
 
     Raises
     ------
@@ -49,18 +51,23 @@ class Dataset:
     test_inputs: NDArray[Any]
     test_labels: NDArray[Any]
     classes: int
+    task: str = "multi_class"
 
     def __post_init__(self) -> None:
-        if self.classes < 2:
-            raise ValueError(f"classes must be at least 2, got {self.classes}")
+        least = 2 if self.task == "multi_class" else 1
+        if self.classes < least:
+            raise ValueError(f"classes must be at least {least}, got {self.classes}")
         for part in ("pool", "test"):
             inputs, labels = getattr(self, f"{part}_inputs"), getattr(self, f"{part}_labels")
-            if len(inputs) == 0 or labels.shape != (len(inputs),):
+            wide = (self.classes,) if self.task == "multi_label" else ()
+            if len(inputs) == 0 or labels.shape != (len(inputs), *wide):
                 raise ValueError(
                     f"{part}_labels must hold one label for each of the {len(inputs)} rows of "
                     f"{part}_inputs (at least one), got shape {labels.shape}"
                 )
-            last = self.classes - 1
+            if self.task == "regression":
+                continue
+            last = 1 if self.task == "multi_label" else self.classes - 1
             if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > last:
                 raise ValueError(f"{part}_labels must be integers from 0 to {last}")
 

@@ -67,7 +67,8 @@ def test_the_configuration_can_be_written_down_again() -> None:
     assert plain["training"]["learning_rate"] == 0.01
     assert plain["strategies"][1] == {"label": "random", "name": "random"}
     assert plain["strategies"][0]["lam"] == 1.0
-    plain["training"].pop("minibatch")  # TOML has no null
+    for table in ("training", "loop"):  # TOML has no null
+        plain[table] = {k: v for k, v in plain[table].items() if v is not None}
     plain["strategies"] = TINY["strategies"]
     assert config.build(Experiment, plain | {"seeds": [0, 1], "model": {"hidden": [8]}}) == plan
 
@@ -98,6 +99,17 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("training.epochs", 0, r"^\[training\] epochs must be at least 1, got 0"),
         ("training.learning_rate", "x", r"^\[training\] learning_rate must be a number"),
         ("training.learning_rate", 0, r"^\[training\] learning_rate must be positive"),
+        ("loop.evaluation", -1, r"^\[loop\] evaluation must be at least 0, got -1"),
+        ("loop.metrics", "nll", r"^\[loop\] metrics must be a list, got 'nll'"),
+        ("model.dropout", 1.0, r"^\[model\] dropout must be at least 0 and below 1, got 1"),
+        ("training.warm_start", 1, r"^\[training\] warm_start must be true or false, got 1"),
+        (
+            "training.class_weights",
+            "even",
+            r"^\[training\] class_weights must be 'balanced'",
+        ),
+        ("training.class_weights", [1, 0], r"^\[training\] class_weights must be positive"),
+        ("training.stop_accuracy", 2, r"^\[training\] stop_accuracy must be above 0 and at"),
         ("training.minibatch", 0, r"^\[training\] minibatch must be at least 1, got 0"),
         ("strategies", [], "^strategies must hold at least one table"),
         ("strategies", {}, "^strategies must be a list"),
@@ -108,6 +120,7 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("strategies.1.label", "Bait", "labels that differ in letters or digits, got 'BAIT'"),
         ("strategies.1.label", "?", "labels that differ in letters or digits, got '?'"),
         ("strategies.1.seed", 3, r"^\[\[strategies\]\] 2: key 'seed' is not set per strategy"),
+        ("strategies.0.likelihood", "sigmoid", r"1: key 'likelihood' is not set per strategy"),
         ("strategies.0.lamb", 1.0, r"^\[\[strategies\]\] 1: .* no field 'lamb', only lam"),
         (
             "strategies.0.lam",
