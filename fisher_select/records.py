@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -84,7 +85,8 @@ def to_line(record: RoundRecord) -> str:
         selection = {
             "backend": made.backend,
             "indices": made.indices.tolist(),
-            "scores": made.scores.tolist(),
+            # JSON has no infinity, which is BADGE's score of a first centre.
+            "scores": [s if math.isfinite(s) else str(s) for s in made.scores.tolist()],
         }
         if isinstance(made, MaskedSelection) and made.profile is not None:
             selection["profile"] = {f.name: getattr(made.profile, f.name) for f in _PROFILE}
@@ -121,7 +123,7 @@ _PROFILE = fields(MaskProfile)
 def _selection(value: dict[str, Any]) -> Selection:
     made = {
         "indices": np.array(value["indices"], dtype=np.int64),
-        "scores": np.array(value["scores"], dtype=np.float64),
+        "scores": np.array([float(score) for score in value["scores"]]),
         "backend": value["backend"],
     }
     if "profile" not in value:

@@ -17,6 +17,7 @@ import pytest
 
 import fisher_select as fs
 from fisher_select import cli, experiment, strategies
+from fisher_select.training import TorchTrainer
 
 N, BATCH = 60, 5
 TINY = """
@@ -327,10 +328,37 @@ def test_an_interrupted_run_leaves_whole_files_only(
 
     monkeypatch.setattr(cli, "_run_progress", interrupt_after_three)
     assert failure(130, call("run", "tiny.toml")) == "interrupted"
-    kept = {str(path) for path in Path("runs/tiny").rglob("*") if path.is_file()}
-    folders = ("bait-seed0", "bait-seed1")
-    names = ("records.jsonl", "picks.csv")
-    assert kept == {f"runs/tiny/{folder}/{name}" for folder in folders for name in names}
+    kept = {str(path) for path in Path("runs/tiny").glob("*/records.jsonl")}
+    assert kept == {f"runs/tiny/bait-seed{seed}/records.jsonl" for seed in (0, 1)}
+    assert not list(Path("runs/tiny").rglob(".*"))
+
+
+@pytest.mark.usefixtures("here", "torch")
+def test_an_interrupted_run_goes_on(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start trains only what is left, and a third nothing; results stay the same."""
+    trained: list[int] = []
+    train = TorchTrainer.train
+
+    def counted(self: TorchTrainer, *arguments: Any, **keywords: Any) -> Any:
+        trained.append(keywords["seed"])
+        if len(trained) == 4:  # the first trains a step to load torch
+            raise KeyboardInterrupt
+        return train(self, *arguments, **keywords)
+
+    call("run", "tiny.toml", "--out", "whole", "--quiet")
+    monkeypatch.setattr(TorchTrainer, "train", counted)
+    assert failure(130, call("run", "tiny.toml", "--quiet")) == "interrupted"
+    for left in (1 + 8 - 2, 1):
+        trained[:] = [0] * 10
+        assert call("run", "tiny.toml", "--quiet") == (0, "", "")
+        assert len(trained) == 10 + left
+        for path in Path("whole").glob("*-seed*/records.jsonl"):
+            assert (Path("runs/tiny") / path.relative_to("whole")).read_bytes() == (
+                path.read_bytes()
+            )
+    Path("tiny.toml").write_text(TINY.replace("epochs = 3", "epochs = 4"))
+    message = failure(2, call("run", "tiny.toml"))
+    assert "holds a run of another configuration: trainer.epochs is 3 there and 4" in message
 
 
 @pytest.mark.usefixtures("here", "torch")
