@@ -37,7 +37,8 @@ def build(kind: type[T], table: object, where: str = "") -> T:
     ----------
     kind
         A dataclass whose fields are int, float, str, another dataclass (a table), a tuple of
-        one of these (a list), or one of these or None (a key that may be left out). Checks of
+        one of these (a list), one of these or None (a key that may be left out), or one of
+        these or a dataclass (a value or a table). Checks of
         ``__post_init__`` are reported like our own. A class method ``from_table(table)``
         takes the place of the field-by-field rules.
     table
@@ -84,7 +85,9 @@ def _values(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _convert(hint: Any, value: object, key: str, where: str) -> Any:
     """Check one value against its field's type; an integer will do for a float."""
     if get_origin(hint) is UnionType:
-        hint = next(option for option in get_args(hint) if option is not NoneType)
+        options = [option for option in get_args(hint) if option is not NoneType]
+        tables = [option for option in options if is_dataclass(option)]
+        hint = tables[0] if tables and isinstance(value, Mapping) else options[0]
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list):

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fisher_select import config, datasets, strategies, training
+from fisher_select.datasets import DatasetSpec
 from fisher_select.loop import ActiveLearner, RoundRecord, check_needs
 from fisher_select.options import as_count, as_seed
 from fisher_select.strategies import Strategy
@@ -96,7 +97,7 @@ class Experiment:
     """A whole configuration file; see examples/digits.toml."""
 
     name: str
-    dataset: str
+    dataset: str | DatasetSpec
     seeds: tuple[int, ...]
     loop: Loop
     model: Model
@@ -106,7 +107,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ValueError(f"name must be of letters, digits, _ and -, got {self.name!r}")
-        if self.dataset not in datasets.names():
+        if isinstance(self.dataset, str) and self.dataset not in datasets.names():
             known = ", ".join(datasets.names())
             raise ValueError(f"dataset must be one of {known}, got {self.dataset!r}")
         check_seeds(self.seeds)
@@ -123,6 +124,8 @@ class Experiment:
     def as_dict(self) -> dict[str, Any]:
         """The configuration with all defaults filled in, for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isinstance(self.dataset, DatasetSpec):
+            plain["dataset"] = self.dataset.as_dict()
         for table in ("loop", "model", "training"):
             plain[table] = asdict(plain[table])
         plain["strategies"] = [
