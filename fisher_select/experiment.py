@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fisher_select import config, datasets, strategies, training
-from fisher_select.datasets import Dataset
+from fisher_select.datasets import Dataset, DatasetSpec
 from fisher_select.loop import ActiveLearner, RoundRecord
 from fisher_select.options import as_count, as_seed
 from fisher_select.strategies import Strategy
@@ -106,7 +106,7 @@ class Experiment:
     """A whole configuration file; see examples/digits.toml."""
 
     name: str
-    dataset: str
+    dataset: str | DatasetSpec
     seeds: tuple[int, ...]
     loop: Loop
     model: Model
@@ -116,7 +116,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ValueError(f"name must be of letters, digits, _ and -, got {self.name!r}")
-        if self.dataset not in datasets.names():
+        if isinstance(self.dataset, str) and self.dataset not in datasets.names():
             known = ", ".join(datasets.names())
             raise ValueError(f"dataset must be one of {known}, got {self.dataset!r}")
         check_seeds(self.seeds)
@@ -133,6 +133,8 @@ class Experiment:
     def as_dict(self) -> dict[str, Any]:
         """The configuration with all defaults filled in, for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isinstance(self.dataset, DatasetSpec):
+            plain["dataset"] = self.dataset.as_dict()
         for table in ("loop", "model", "training"):
             plain[table] = asdict(plain[table])
         plain["strategies"] = [
@@ -216,7 +218,16 @@ def run(
         A directory that cannot be written, or in which another process is at work.
     """
     data = datasets.load(experiment.dataset)
-    model_factory = _model_factory(data, experiment.model)
+    if data.pool_inputs.ndim > 2:
+        data = datasets.flattened(data)  # what the perceptron takes
+    network = experiment.model
+    model_factory = partial(
+        training.mlp,
+        data.pool_inputs.shape[1],
+        network.hidden,
+        data.classes,
+        dropout=network.dropout,
+    )
     learners = {
         (candidate, seed): ActiveLearner(
             model_factory,
@@ -254,12 +265,6 @@ def run(
 
 def _folder(candidate: Candidate, seed: int) -> str:
     return f"{candidate.slug}-seed{seed}"
-
-
-def _model_factory(data: Dataset, model: Model) -> Callable[[], Any]:
-    """The perceptron from all values of a row to the classes, the labels or the one value."""
-    width = int(np.prod(data.pool_inputs.shape[1:]))
-    return partial(training.mlp, width, model.hidden, data.classes, dropout=model.dropout)
 
 
 def _load_torch(trainer: TorchTrainer, model_factory: Callable[[], Any], data: Dataset) -> None:

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select.datasets import TASKS
 from fisher_select.options import one_of
 
-__all__ = ["LOWER_IS_BETTER", "NAMES", "TASKS", "Metrics"]
-
-TASKS = ("multi_class", "multi_label", "regression")
+__all__ = ["LOWER_IS_BETTER", "NAMES", "Metrics"]
 
 _SHARES = ("accuracy", "balanced_accuracy", "macro_auc", "macro_f1", "nll", "ece")
 
@@ -58,7 +57,7 @@ class Metrics:
     Parameters
     ----------
     labels : int array [n], int array [n, C] of 0 and 1, or float array [n] or [n, k]
-        Of the test set, for the tasks in the order of TASKS.
+        Of the test set, for the tasks in this order.
     task : {"multi_class", "multi_label", "regression"}
     classes : int
         Classes, or labels, C; unused by a regression.

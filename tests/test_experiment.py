@@ -79,8 +79,11 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("name", ..., "^missing key 'name'"),
         ("name", "a/b", "^name must be of letters, digits, _ and -, got 'a/b'"),
         ("colour", 1, "^unknown key 'colour'; known keys: name, dataset, seeds"),
-        ("dataset", "moons", "^dataset must be one of digits, got 'moons'"),
+        ("dataset", "moons", "^dataset must be one of breast_cancer, .* got .moons."),
         ("dataset", 3, "^dataset must be a string, got 3"),
+        ("dataset", {}, r"^\[dataset\] missing key 'reader'"),
+        ("dataset", {"reader": "xlsx"}, r"^\[dataset\] reader must be one of 'breast_cancer'"),
+        ("dataset", {"reader": "idx"}, r"^\[dataset\] missing key 'path'"),
         ("seeds", [], "^seeds must be a list of different integers"),
         ("seeds", [1, 1], r"^seeds must be a list of different integers, got \[1, 1\]"),
         ("seeds", 3, "^seeds must be a list, got 3"),
@@ -194,5 +197,7 @@ def test_the_digits_are_split_once_and_for_all() -> None:
     assert (first.pool_inputs.min(), first.pool_inputs.max()) == (0, 1)
     assert (first.pool_inputs == second.pool_inputs).all()
     assert set(first.test_labels) == set(range(10))
-    with pytest.raises(ValueError, match="unknown data set 'moons'; available: digits"):
+    with pytest.raises(
+        ValueError, match=r"unknown data set .moons.; available: breast_cancer, "
+    ):
         datasets.load("moons")

@@ -47,7 +47,7 @@ LAYERS = (
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pandas")
+HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL")
 
 
 def modules() -> list[Path]:
