@@ -162,10 +162,7 @@ def run(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Compare strategies round by round: train, measure, select, label, again.
-
-    Started again with the same file and folder it goes on where it was interrupted.
-    """
+    """Compare strategies round by round; started again, go on where it was interrupted."""
     start = time.perf_counter()
     plan = experiment.load(config)
     if seeds is not None:

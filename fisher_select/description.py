@@ -15,7 +15,7 @@ from fisher_select.datasets import Dataset
 from fisher_select.oracles import FileOracle
 from fisher_select.strategies import Strategy
 
-__all__ = ["describe_dataset", "describe_oracle", "describe_strategy", "digest"]
+__all__ = ["describe", "digest"]
 
 _MOST_ROWS = 1024  # of an array; evenly spaced
 _SHOWN_DIGITS = 16
@@ -32,7 +32,16 @@ def digest(array: NDArray[Any]) -> str:
     return found.hexdigest()[:_SHOWN_DIGITS]
 
 
-def describe_dataset(data: Dataset) -> dict[str, Any]:
+def describe(data: Dataset, oracle: object, strategy: Strategy) -> dict[str, Any]:
+    """The data set, who labels it, and what picks."""
+    return {
+        "dataset": _dataset(data),
+        "oracle": _oracle(oracle, data.pool_labels),
+        "strategy": _strategy(strategy),
+    }
+
+
+def _dataset(data: Dataset) -> dict[str, Any]:
     """Name, task and digests; the pool's labels are no part of it, the oracle has them."""
     return {
         "name": data.name,
@@ -44,13 +53,13 @@ def describe_dataset(data: Dataset) -> dict[str, Any]:
     }
 
 
-def describe_strategy(strategy: Strategy) -> dict[str, Any]:
+def _strategy(strategy: Strategy) -> dict[str, Any]:
     """Name and options, those left out that change no pick."""
     options = {k: v for k, v in strategy.options().items() if k not in _LEFT_OUT}
     return {"name": strategy.name} | {k: _plain(v) for k, v in options.items()}
 
 
-def describe_oracle(oracle: object, pool_labels: NDArray[Any]) -> str:
+def _oracle(oracle: object, pool_labels: NDArray[Any]) -> str:
     """The digest of an array, the name of a function, or that it is a file."""
     if isinstance(oracle, FileOracle):
         return "file"

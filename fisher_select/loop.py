@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The active-learning loop: train, measure, select, buy labels, again.
 
-It knows neither torch nor the command line: a trainer makes models, a strategy makes picks, an
-oracle labels them, and a run directory keeps all that a killed run needs to go on.
+A trainer makes models, a strategy makes picks, an oracle labels them, and a run directory keeps
+all that a killed run needs to go on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fisher_select import description, oracles, strategies, strategy_inputs
+from fisher_select import description, oracles, strategy_inputs
 from fisher_select.datasets import Dataset
 from fisher_select.labels import LabelFormat
 from fisher_select.metrics import Metrics
@@ -39,11 +39,10 @@ __all__ = ["ActiveLearner", "FileOracle", "LabelsNeeded", "RoundRecord"]
 class ActiveLearner:
     """Iterate over the rounds of active learning on a data set.
 
-    Everything random follows from `seed`, so that each iteration gives the same records. With a
-    `run_dir` it yields the rounds finished there and goes on behind them: a killed run, started
-    again, ends in the same files as one that was not. The initial rows and the training seeds
-    do not depend on the strategy, so runs that differ in the strategy alone compare like with
-    like.
+    Everything random follows from `seed`: each iteration gives the same records. With `run_dir`
+    it yields the rounds finished there and goes on behind them; a killed run, started again,
+    ends in the same files as one that was not. Initial rows and training seeds do not depend on
+    the strategy, so runs that differ in the strategy alone compare like with like.
 
     Parameters
     ----------
@@ -60,14 +59,13 @@ class ActiveLearner:
         Batches to buy, so that there are ``rounds + 1`` records; None goes on until fewer than
         `batch_size` rows are left.
     initial
-        Rows labelled at the start: how many to draw at random, or which ones. None draws
-        `batch_size` of them.
+        Rows labelled at the start: how many to draw (None: `batch_size`), or which ones.
     trainer
         None takes ``TorchTrainer()``, which expects torch modules.
     oracle
-        Who labels: None takes the data set's own labels; an array of labels, a function from
-        rows to labels, or a `FileOracle`, with which the iteration raises `LabelsNeeded` and
-        goes on, when iterated again, once the file is filled.
+        Who labels: None takes the data set's own labels; an array, a function from rows to
+        labels, or a `FileOracle`: the iteration raises `LabelsNeeded` and, iterated again,
+        goes on once the file is filled.
     metrics
         Names of `fisher_select.metrics.Metrics`; None takes all of the task.
     evaluation
@@ -82,13 +80,13 @@ class ActiveLearner:
     run_dir
         Folder for the run, see `fisher_select.run_directory`; None writes nothing.
     tensorboard
-        Write metrics and wall times to ``<run_dir>/tensorboard`` as well.
+        Write the rounds to ``<run_dir>/tensorboard`` as well.
 
     Raises
     ------
     ValueError, TypeError
-        An argument out of range, an unknown strategy or one that lacks something here, more
-        labels asked for than there are, or a `run_dir` with a run of another configuration.
+        An argument out of range, a strategy that is unknown or does not suit the task, more
+        labels asked for than there are, a `run_dir` with a run of another configuration.
     OSError
         `run_dir` cannot be written, or another process is at work there.
     LabelsNeeded
@@ -98,10 +96,9 @@ class ActiveLearner:
     --------
     >>> import fisher_select as fs
     >>> from fisher_select import datasets, training
-    >>> def model_factory():
+    >>> def network():
     ...     return training.mlp(inputs=64, hidden=(64, 32), classes=10)
-    >>> digits = datasets.digits()
-    >>> learner = fs.ActiveLearner(model_factory, digits, batch_size=20, rounds=2)
+    >>> learner = fs.ActiveLearner(network, datasets.digits(), batch_size=20, rounds=2)
     >>> [record.labeled for record in learner]
     [20, 40, 60]
     """
@@ -126,8 +123,7 @@ class ActiveLearner:
     ) -> None:
         self.model_factory = model_factory
         self.dataset = dataset
-        known = strategies.get(strategy) if isinstance(strategy, str) else strategy
-        self.strategy = strategy_inputs.for_task(known, dataset.task)
+        self.strategy = strategy_inputs.for_task(strategy, dataset.task)
         self.trainer: Trainer = TorchTrainer() if trainer is None else trainer
         strategy_inputs.check_needs(self.strategy, self.trainer, dataset.task)
         self.dropout_samples = as_count("dropout_samples", dropout_samples)
@@ -149,9 +145,7 @@ class ActiveLearner:
         self._directory: RunDirectory | None = None
         if self.run_dir is not None:
             config = {
-                "dataset": description.describe_dataset(dataset),
-                "oracle": description.describe_oracle(oracle, dataset.pool_labels),
-                "strategy": description.describe_strategy(self.strategy),
+                **description.describe(dataset, oracle, self.strategy),
                 "trainer": dict(self._resumable().describe(model_factory)),
                 **self.schedule.as_dict(),
                 "dropout_samples": self.dropout_samples,
@@ -185,9 +179,8 @@ class ActiveLearner:
             return
         labeled = np.concatenate([self.initial, *map(_picked, records)])
         if directory is not None and finished:
-            model = self._resumable().load(
-                self.model_factory, directory.model_path(finished - 1)
-            )
+            path = directory.model_path(finished - 1)
+            model = self._resumable().load(self.model_factory, path)
             directory.restore_random_state(finished - 1)
         scalars, apart = self._scalars, self.schedule.evaluation
         with nullcontext() if scalars is None else scalars.opened() as add_scalars:
@@ -269,11 +262,11 @@ class ActiveLearner:
             labeled=np.searchsorted(self.schedule.candidates, labeled),
             **arrays,
         )
-        forward = picks.forward_indices
+        rows, forward = self.schedule.candidates, picks.forward_indices
         return replace(
             picks,
-            indices=self.schedule.candidates[picks.indices],
-            forward_indices=None if forward is None else self.schedule.candidates[forward],
+            indices=rows[picks.indices],
+            forward_indices=None if forward is None else rows[forward],
         )
 
     def _resumable(self) -> Any:
@@ -293,9 +286,8 @@ class _Stopwatch:
         self._last = time.perf_counter()
 
     def lap(self) -> float:
-        now = time.perf_counter()
-        elapsed, self._last = now - self._last, now
-        return elapsed
+        before, self._last = self._last, time.perf_counter()
+        return self._last - before
 
 
 def _picked(record: RoundRecord) -> NDArray[np.int64]:

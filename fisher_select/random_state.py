@@ -7,6 +7,7 @@ resumed run goes on with the draws that the killed one would have made.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Mapping
@@ -19,41 +20,42 @@ __all__ = ["capture", "restore"]
 
 
 def capture() -> dict[str, NDArray[Any]]:
-    """Of Python, of NumPy's global generator, and of torch where it is loaded."""
-    version, words, gauss = random.getstate()
-    kind, key, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    """Of Python, of NumPy's global generator, and of torch where it is loaded.
+
+    Both Mersenne twisters are 32-bit words, a position and the second of a pair of normal
+    draws; all of these are exact in float64, so that one array holds them.
+    """
+    version, words, normal = random.getstate()
+    _, key, position, has_normal, second = np.random.get_state()  # noqa: NPY002
     state: dict[str, NDArray[Any]] = {
-        "python": np.array([version, *words], dtype=np.int64),
-        "python_gauss": np.array([] if gauss is None else [gauss]),
-        "numpy_kind": np.array(kind),
-        "numpy_key": np.asarray(key),
-        "numpy_position": np.array([position, has_gauss]),
-        "numpy_gauss": np.array([cached]),
+        "python": np.array([*words, version, np.nan if normal is None else normal]),
+        "numpy": np.array([*key, position, has_normal, second], dtype=np.float64),
     }
     torch = sys.modules.get("torch")
     if torch is not None:
         state["torch"] = torch.get_rng_state().numpy()
         if torch.cuda.is_initialized():
-            for device, words in enumerate(torch.cuda.get_rng_state_all()):
-                state[f"cuda{device}"] = words.numpy()
+            for device, bits in enumerate(torch.cuda.get_rng_state_all()):
+                state[f"cuda{device}"] = bits.numpy()
     return state
 
 
 def restore(state: Mapping[str, NDArray[Any]]) -> None:
     """Put back what `capture` returned; torch is loaded where it was."""
-    version, *words = state["python"].tolist()
-    gauss = state["python_gauss"].tolist()
-    random.setstate((version, tuple(words), gauss[0] if gauss else None))
-    position, has_gauss = state["numpy_position"].tolist()
-    cached = state["numpy_gauss"].tolist()[0]
+    *words, version, normal = state["python"].tolist()
+    random.setstate(
+        (int(version), tuple(map(int, words)), None if math.isnan(normal) else normal)
+    )
+    *key, position, has_normal, second = state["numpy"].tolist()
+    twister = np.array(key, dtype=np.uint32)
     np.random.set_state(  # noqa: NPY002
-        (str(state["numpy_kind"]), state["numpy_key"], position, has_gauss, cached)
+        ("MT19937", twister, int(position), int(has_normal), second)
     )
     if "torch" not in state:
         return
     import torch
 
     torch.set_rng_state(torch.from_numpy(state["torch"]))
-    for name, words in state.items():
+    for name, bits in state.items():
         if name.startswith("cuda"):
-            torch.cuda.set_rng_state(torch.from_numpy(words), int(name.removeprefix("cuda")))
+            torch.cuda.set_rng_state(torch.from_numpy(bits), int(name.removeprefix("cuda")))

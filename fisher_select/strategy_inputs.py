@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fisher_select import strategies
 from fisher_select.strategies import Strategy
 from fisher_select.trainer import LIKELIHOODS, DropoutSampler, LastLayer, Outputs, Trainer
 from fisher_select.uncertainty import SAMPLED
@@ -38,12 +39,13 @@ def takes_samples(strategy: Strategy) -> bool:
     return strategy.options().get("kind") in SAMPLED
 
 
-def for_task(strategy: Strategy, task: str) -> Strategy:
-    """The strategy with the likelihood of the task, where it has that field."""
-    if "likelihood" not in strategy.options():
-        return strategy
+def for_task(strategy: str | Strategy, task: str) -> Strategy:
+    """The strategy, or the one of that name, with the task's likelihood where it has one."""
+    known = strategies.get(strategy) if isinstance(strategy, str) else strategy
+    if "likelihood" not in known.options():
+        return known
     changes: dict[str, Any] = {"likelihood": LIKELIHOODS[task]}
-    return replace(strategy, **changes)
+    return replace(known, **changes)
 
 
 def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:

@@ -7,6 +7,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -359,6 +360,25 @@ def test_an_interrupted_run_goes_on(call: Call, monkeypatch: pytest.MonkeyPatch)
     Path("tiny.toml").write_text(TINY.replace("epochs = 3", "epochs = 4"))
     message = failure(2, call("run", "tiny.toml"))
     assert "holds a run of another configuration: trainer.epochs is 3 there and 4" in message
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("torch")
+def test_a_killed_run_goes_on(call: Call, here: Path) -> None:
+    """SIGKILL in the middle of a training, of a process that the system started."""
+    call("run", "tiny.toml", "--out", "whole", "--quiet")
+    begun = here / "runs" / "tiny" / "bait-seed1" / "records.jsonl"
+    code = "from fisher_select.cli import main; main()"
+    with subprocess.Popen([sys.executable, "-c", code, "run", "tiny.toml", "--quiet"]) as child:
+        while not begun.exists():
+            assert child.poll() is None
+            time.sleep(0.002)
+        child.kill()
+    assert call("run", "tiny.toml", "--quiet") == (0, "", "")
+    for path in (here / "whole").glob("*-seed*/records.jsonl"):
+        assert (here / "runs" / "tiny" / path.relative_to(here / "whole")).read_bytes() == (
+            path.read_bytes()
+        )
 
 
 @pytest.mark.usefixtures("here", "torch")

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from fisher_select import config, experiment
+from fisher_select import config, experiment, report
 from fisher_select.experiment import Experiment, Loop
 from fisher_select.strategies import Bait, Random
 
@@ -185,6 +187,46 @@ def test_runs_compare_like_with_like(tmp_path: Path) -> None:
     assert bait[0].initial != bait[1].initial
     folders = {path.name for path in tmp_path.iterdir()}
     assert folders == {"bait-seed0", "bait-seed1", "random-seed0", "random-seed1"}
+
+
+def test_a_regression_is_told_by_its_error(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    tables = changed("dataset", "diabetes")
+    del tables["strategies"][0]["fisher"]
+    plan = config.build(Experiment, tables)
+    runs = experiment.run(plan, tmp_path)
+    assert {run.metric for run in runs} == {"rmse"}
+    found = report.curves(runs)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(report.results_table(found, "title"))
+    assert "test rmse, mean ± standard deviation of 2 seeds" in capture.get()
+    assert f"{found[0].mean[0]:.3f} ±" in capture.get()
+
+
+def test_the_keys_of_the_loop_and_of_training_reach_them(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    tables = changed("loop", TINY["loop"] | {"metrics": ["macro_auc", "nll"], "evaluation": 12})
+    tables["model"] |= {"dropout": 0.1}
+    tables["training"] |= {
+        "warm_start": True,
+        "class_weights": "balanced",
+        "stop_accuracy": 0.9,
+        "stop_loss": 0.2,
+        "validation_share": 0.3,
+        "patience": 2,
+    }
+    tables["strategies"] = [{"name": "aeig"}, {"name": "bald"}]
+    tables["seeds"] = [0]
+    runs = experiment.run(config.build(Experiment, tables), tmp_path)
+    assert [run.metric for run in runs] == ["macro_auc", "macro_auc"]
+    assert list(runs[0].records[0].metrics) == ["macro_auc", "nll"]
+    written = json.loads((tmp_path / "aeig-seed0" / "config.json").read_text())
+    assert len(written["evaluation"]) == 12
+    assert tables["training"].items() <= written["trainer"].items()
+    assert "Dropout(p=0.1" in written["trainer"]["model"]
 
 
 def test_the_digits_are_split_once_and_for_all() -> None:
