@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 seed=seed,
             )
             records = tuple(learner)
-            runs.append(Run(label, seed, "", tuple(learner.initial.tolist()), records))
+            initial = tuple(learner.initial.tolist())
+            runs.append(Run(label, seed, "", initial, "accuracy", records))
             bought[f"{label}, seed {seed}"] = _classes(data, records)
             shown = " ".join(f"{100 * record.accuracy:.1f}" for record in records)
             print(f"{label:12s} seed {seed}: {shown}", flush=True)
@@ -123,7 +124,7 @@ def _curve(curve: Any) -> dict[str, Any]:
     return {
         "strategy": curve.label,
         "labeled": curve.labeled.tolist(),
-        "accuracy": curve.accuracy.tolist(),
+        "accuracy": curve.values.tolist(),
         "mean": curve.mean.tolist(),
         "band": curve.band.tolist(),
         "train_seconds": curve.train_seconds,

@@ -157,9 +157,12 @@ def run(
     seeds: Annotated[
         str | None, typer.Option(metavar="0,1,2", help="Seeds in place of the file's.")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the rounds for TensorBoard as well.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Compare strategies round by round: train, measure, select, label, again."""
+    """Compare strategies round by round; started again, go on where it was interrupted."""
     start = time.perf_counter()
     plan = experiment.load(config)
     if seeds is not None:
@@ -172,7 +175,7 @@ def run(
         files.check_writable(path)
 
     with _run_progress(plan, quiet=quiet) as advance:
-        runs = experiment.run(plan, folder, advance)
+        runs = experiment.run(plan, folder, advance, tensorboard=tensorboard)
     found = report.curves(runs)
     seconds = time.perf_counter() - start
     report.write_results(results, plan, runs, command=context.obj, seconds=seconds)
@@ -287,9 +290,9 @@ def _run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback |
         task = bar.add_task("loading", total=rounds)
 
         def advance(candidate: Candidate, seed: int, record: RoundRecord) -> None:
+            name, value = next(iter(record.metrics.items()))
             text = (
-                f"{candidate.label}, seed {seed}: {record.labeled} labels, "
-                f"{100 * record.accuracy:.1f} %"
+                f"{candidate.label}, seed {seed}: {record.labeled} labels, {name} {value:.3f}"
             )
             bar.update(task, advance=1, description=escape(text))
 

@@ -17,7 +17,7 @@ __all__ = ["build", "read_toml"]
 
 T = TypeVar("T")
 
-_WANTED = {int: "an integer", float: "a number", str: "a string"}
+_WANTED = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -36,10 +36,11 @@ def build(kind: type[T], table: object, where: str = "") -> T:
     Parameters
     ----------
     kind
-        A dataclass whose fields are int, float, str, another dataclass (a table), a tuple of
-        one of these (a list), or one of these or None (a key that may be left out). Checks of
-        ``__post_init__`` are reported like our own. A class method ``from_table(table)``
-        takes the place of the field-by-field rules.
+        A dataclass whose fields are bool, int, float, str, another dataclass (a table), a
+        tuple of one of these (a list), one of these or None (a key that may be left out), or
+        one of several of these (a word or a list, a word or a table). Checks of
+        ``__post_init__`` are reported like our own. A class method ``from_table(table)`` takes
+        the place of the field-by-field rules.
     table
         What the TOML reader made of it.
     where
@@ -84,7 +85,8 @@ def _values(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _convert(hint: Any, value: object, key: str, where: str) -> Any:
     """Check one value against its field's type; an integer will do for a float."""
     if get_origin(hint) is UnionType:
-        hint = next(option for option in get_args(hint) if option is not NoneType)
+        options = [option for option in get_args(hint) if option is not NoneType]
+        hint = next((option for option in options if _suits(option, value)), options[0])
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list):
@@ -95,6 +97,13 @@ def _convert(hint: Any, value: object, key: str, where: str) -> Any:
     if isinstance(hint, type) and is_dataclass(hint):
         return build(hint, value, f"[{key}] ")
     accepted = (int, float) if hint is float else hint
-    if not isinstance(value, accepted) or isinstance(value, bool):
+    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise _Located(f"{where}{key} must be {_WANTED[hint]}, got {value!r}")
     return hint(value)
+
+
+def _suits(option: Any, value: object) -> bool:
+    """Whether a list or a table of the file is meant by this option of several."""
+    if isinstance(value, list):
+        return get_origin(option) is tuple
+    return is_dataclass(option) == isinstance(value, Mapping)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,9 +16,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fisher_select import config, datasets, strategies, training
-from fisher_select.loop import ActiveLearner, RoundRecord, check_needs
+from fisher_select.datasets import Dataset, DatasetSpec
+from fisher_select.loop import ActiveLearner, RoundRecord
 from fisher_select.options import as_count, as_seed
 from fisher_select.strategies import Strategy
+from fisher_select.strategy_inputs import takes_samples
 from fisher_select.training import TorchTrainer
 
 __all__ = [
@@ -34,29 +36,37 @@ __all__ = [
 ]
 
 # Set by the loop and by the command line, so not for a strategy's table.
-_RESERVED = ("seed", "progress")
+_RESERVED = ("seed", "progress", "likelihood")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Table ``[loop]``: labels at the start, labels bought a round, rounds."""
+    """Table ``[loop]``: arguments of `ActiveLearner`; the first metric is the one drawn."""
 
     initial: int
     batch_size: int
     rounds: int
+    metrics: tuple[str, ...] | None = None
+    evaluation: int = 0
+    dropout_samples: int = 10
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            as_count(field.name, getattr(self, field.name))
+        for name in ("initial", "batch_size", "rounds", "dropout_samples"):
+            as_count(name, getattr(self, name))
+        if self.evaluation < 0:
+            raise ValueError(f"evaluation must be at least 0, got {self.evaluation}")
 
 
 @dataclass(frozen=True)
 class Model:
-    """Table ``[model]``: the widths of a multi-layer perceptron's hidden layers."""
+    """Table ``[model]``: a multi-layer perceptron's hidden layers, and their dropout."""
 
     hidden: tuple[int, ...]
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden must list widths of at least 1, got {list(self.hidden)}")
 
@@ -96,7 +106,7 @@ class Experiment:
     """A whole configuration file; see examples/digits.toml."""
 
     name: str
-    dataset: str
+    dataset: str | DatasetSpec
     seeds: tuple[int, ...]
     loop: Loop
     model: Model
@@ -106,7 +116,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ValueError(f"name must be of letters, digits, _ and -, got {self.name!r}")
-        if self.dataset not in datasets.names():
+        if isinstance(self.dataset, str) and self.dataset not in datasets.names():
             known = ", ".join(datasets.names())
             raise ValueError(f"dataset must be one of {known}, got {self.dataset!r}")
         check_seeds(self.seeds)
@@ -123,6 +133,8 @@ class Experiment:
     def as_dict(self) -> dict[str, Any]:
         """The configuration with all defaults filled in, for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isinstance(self.dataset, DatasetSpec):
+            plain["dataset"] = self.dataset.as_dict()
         for table in ("loop", "model", "training"):
             plain[table] = asdict(plain[table])
         plain["strategies"] = [
@@ -135,12 +147,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Run:
-    """All rounds of one strategy with one seed."""
+    """All rounds of one strategy with one seed; `metric` is the one to draw."""
 
     label: str
     seed: int
     folder: str
     initial: tuple[int, ...]
+    metric: str
     records: tuple[RoundRecord, ...]
 
 
@@ -150,8 +163,15 @@ RecordCallback: TypeAlias = Callable[[Candidate, int, RoundRecord], object]
 
 def _try_out(strategy: Strategy) -> None:
     """Select from a pool of two rows: whatever is wrong with the options is said now."""
-    check_needs(strategy)
-    rows: dict[str, Any] = {"features": np.eye(2), "probabilities": np.full((2, 2), 0.5)}
+    halves = np.full((2, 2), 0.5)
+    rows: dict[str, Any] = {
+        "features": np.eye(2),
+        "probabilities": halves[None] if takes_samples(strategy) else halves,
+        "eval_features": np.eye(2),
+        "eval_labels": np.arange(2),
+        "weight": np.eye(2),
+        "bias": np.zeros(2),
+    }
     if "model" in strategy.needs:
         rows |= {"model": training.mlp(2, (2,), 2), "pool": np.eye(2)}
     strategy.select(batch_size=1, **{name: rows[name] for name in strategy.needs})
@@ -169,53 +189,91 @@ def run(
     experiment: Experiment,
     folder: Path,
     on_record: RecordCallback | None = None,
+    *,
+    tensorboard: bool = False,
 ) -> list[Run]:
-    """Run every strategy with every seed.
+    """Run every strategy with every seed; rounds finished earlier are read from the folder.
 
     Parameters
     ----------
     experiment
         What to run.
     folder
-        Each run keeps its records and picks in ``<folder>/<strategy>-seed<seed>/``.
+        Each run has its directory ``<folder>/<strategy>-seed<seed>/``.
     on_record
         Called after each round.
+    tensorboard
+        Write the rounds for TensorBoard as well.
 
     Returns
     -------
     list of Run
         In the order of the strategies, then of the seeds.
+
+    Raises
+    ------
+    ValueError
+        A strategy that this data set does not suit, or a directory of another configuration.
+    OSError
+        A directory that cannot be written, or in which another process is at work.
     """
     data = datasets.load(experiment.dataset)
+    if data.pool_inputs.ndim > 2:
+        data = datasets.flattened(data)  # what the perceptron takes
+    network = experiment.model
     model_factory = partial(
-        training.mlp, data.pool_inputs.shape[1], experiment.model.hidden, data.classes
+        training.mlp,
+        data.pool_inputs.shape[1],
+        network.hidden,
+        data.classes,
+        dropout=network.dropout,
     )
-    # The first step of an optimizer loads seconds' worth of torch, which is no round's time.
-    nothing = np.zeros_like(data.pool_inputs[:1])
-    replace(experiment.training, epochs=1).train(
-        model_factory, nothing, np.zeros(1, np.int64), seed=0
-    )
+    learners = {
+        (candidate, seed): ActiveLearner(
+            model_factory,
+            data,
+            strategy=candidate.strategy,
+            **asdict(experiment.loop),
+            trainer=experiment.training,
+            seed=seed,
+            run_dir=folder / _folder(candidate, seed),
+            tensorboard=tensorboard,
+        )
+        for candidate in experiment.strategies
+        for seed in experiment.seeds
+    }
+    _load_torch(experiment.training, model_factory, data)
     runs = []
-    for candidate in experiment.strategies:
-        for seed in experiment.seeds:
-            name = f"{candidate.slug}-seed{seed}"
-            learner = ActiveLearner(
-                model_factory,
-                data,
-                strategy=candidate.strategy,
-                **asdict(experiment.loop),
-                trainer=experiment.training,
+    for (candidate, seed), learner in learners.items():
+        records = []
+        for record in learner:
+            records.append(record)
+            if on_record is not None:
+                on_record(candidate, seed, record)
+        runs.append(
+            Run(
+                label=candidate.label,
                 seed=seed,
-                run_dir=folder / name,
+                folder=_folder(candidate, seed),
+                initial=tuple(learner.initial.tolist()),
+                metric=learner.metrics.names[0],
+                records=tuple(records),
             )
-            records = []
-            for record in learner:
-                records.append(record)
-                if on_record is not None:
-                    on_record(candidate, seed, record)
-            initial = tuple(learner.initial.tolist())
-            runs.append(Run(candidate.label, seed, name, initial, tuple(records)))
+        )
     return runs
+
+
+def _folder(candidate: Candidate, seed: int) -> str:
+    return f"{candidate.slug}-seed{seed}"
+
+
+def _load_torch(trainer: TorchTrainer, model_factory: Callable[[], Any], data: Dataset) -> None:
+    """Take a step: an optimizer's first loads seconds' worth of torch, which is no round's."""
+    plain = TorchTrainer(epochs=1, threads=trainer.threads)
+    nothing = np.zeros_like(data.pool_inputs[:1])
+    plain.train(
+        model_factory, nothing, np.zeros_like(data.pool_labels[:1]), task=data.task, seed=0
+    )
 
 
 def load(path: Path) -> Experiment:

@@ -1,93 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """The active-learning loop: train, measure, select, buy labels, again.
 
-It knows neither torch nor the command line: a trainer makes models, a strategy makes picks.
+A trainer makes models, a strategy makes picks, an oracle labels them, and a run directory keeps
+all that a killed run needs to go on.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
-from enum import IntEnum
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fisher_select import files, strategies
-from fisher_select.arrays import as_labeled
+from fisher_select import description, oracles, strategy_inputs
 from fisher_select.datasets import Dataset
-from fisher_select.options import as_count, as_seed
-from fisher_select.select import random
+from fisher_select.labels import LabelFormat
+from fisher_select.metrics import Metrics
+from fisher_select.options import as_count
+from fisher_select.oracles import FileOracle, LabelsNeeded
+from fisher_select.records import RoundRecord, Timing
+from fisher_select.run_directory import RunDirectory
+from fisher_select.schedule import Schedule, Stream
 from fisher_select.selection import Selection
 from fisher_select.strategies import Strategy
-from fisher_select.training import Outputs, TorchTrainer, Trainer
+from fisher_select.tensorboard import Scalars
+from fisher_select.trainer import Resumable, Trainer
+from fisher_select.training import TorchTrainer
 
-__all__ = ["ActiveLearner", "RoundRecord"]
-
-
-AVAILABLE = (*Outputs._fields, "model", "pool")
-"""What the loop has for a strategy: outputs of the model, the model and the pool's inputs."""
-
-
-def check_needs(strategy: Strategy) -> None:
-    """Check that the loop has all that a strategy needs; ValueError otherwise."""
-    missing = [name for name in strategy.needs if name not in AVAILABLE]
-    if missing:
-        raise ValueError(
-            f"strategy {strategy.name!r} needs {', '.join(missing)}, which this loop does not "
-            f"compute: it has {', '.join(AVAILABLE)}"
-        )
-
-
-@dataclass(frozen=True)
-class RoundRecord:
-    """One round: a model trained on what was labelled, and the rows it asks for next.
-
-    Attributes
-    ----------
-    round : int
-        0 for the model trained on the initial rows.
-    labeled : int
-        Labels the model was trained on.
-    accuracy : float
-        Share of the test set it classifies correctly.
-    selection : Selection or None
-        Picks made with this model, labelled before the next round; None in the last round.
-    train_seconds, evaluate_seconds, select_seconds : float
-        Wall time of training, of the forward passes, and of the strategy alone.
-    """
-
-    round: int
-    labeled: int
-    accuracy: float
-    selection: Selection | None
-    train_seconds: float
-    evaluate_seconds: float
-    select_seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The record for JSON: everything but the picks."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "selection"}
-
-
-class _Stream(IntEnum):
-    """What a seed is for: one number given by the user, independent draws for each use."""
-
-    INITIAL = 0
-    TRAIN = 1
-    SELECT = 2
+__all__ = ["ActiveLearner", "FileOracle", "LabelsNeeded", "RoundRecord"]
 
 
 class ActiveLearner:
     """Iterate over the rounds of active learning on a data set.
 
-    Each iteration starts afresh and gives the same records: everything random follows from
-    `seed`. The initial rows and the training seeds do not depend on the strategy, so runs that
-    differ in the strategy alone compare like with like.
+    Everything random follows from `seed`: each iteration gives the same records. With `run_dir`
+    it yields the rounds finished there and goes on behind them; a killed run, started again,
+    ends in the same files as one that was not. Initial rows and training seeds do not depend on
+    the strategy, so runs that differ in the strategy alone compare like with like.
 
     Parameters
     ----------
@@ -96,39 +51,54 @@ class ActiveLearner:
     dataset
         Pool and test set; a pool label is read only once its row was picked.
     strategy
-        A name (``"bait"``, with its default options) or a strategy object. A strategy with a
-        ``seed`` field is given a new seed in each round.
+        A name (``"bait"``, with its default options) or a strategy object. Its ``seed``, new in
+        each round, and its ``likelihood``, that of the data set's task, are set by the loop.
     batch_size
         Labels bought after each round.
     rounds
         Batches to buy, so that there are ``rounds + 1`` records; None goes on until fewer than
         `batch_size` rows are left.
     initial
-        Rows labelled at the start: how many to draw at random, or which ones. None draws
-        `batch_size` of them.
+        Rows labelled at the start: how many to draw (None: `batch_size`), or which ones.
     trainer
         None takes ``TorchTrainer()``, which expects torch modules.
+    oracle
+        Who labels: None takes the data set's own labels; an array, a function from rows to
+        labels, or a `FileOracle`: the iteration raises `LabelsNeeded` and, iterated again,
+        goes on once the file is filled.
+    metrics
+        Names of `fisher_select.metrics.Metrics`; None takes all of the task.
+    evaluation
+        Rows drawn from the pool, labelled at the start and set apart for strategies that
+        measure the entropy on an evaluation set (information gain): neither trained on nor
+        picked, they cost labels beside those of the records. 0 takes the rows labelled so far,
+        of which the model, trained on them, is surer than of others.
+    dropout_samples
+        Samples of the outputs for the strategies that need them (BALD, MC dropout).
     seed
         Any integer from 0.
     run_dir
-        Folder that receives ``records.jsonl`` and ``picks.csv``, brought up to date after each
-        round and replacing those of an earlier run; None writes nothing.
+        Folder for the run, see `fisher_select.run_directory`; None writes nothing.
+    tensorboard
+        Write the rounds to ``<run_dir>/tensorboard`` as well.
 
     Raises
     ------
     ValueError, TypeError
-        An argument out of range, an unknown strategy, or more labels asked for than there are.
+        An argument out of range, a strategy that is unknown or does not suit the task, more
+        labels asked for than there are, a `run_dir` with a run of another configuration.
     OSError
-        `run_dir` cannot be written.
+        `run_dir` cannot be written, or another process is at work there.
+    LabelsNeeded
+        From the iteration: an expert has to fill the file that it names.
 
     Examples
     --------
     >>> import fisher_select as fs
     >>> from fisher_select import datasets, training
-    >>> def model_factory():
+    >>> def network():
     ...     return training.mlp(inputs=64, hidden=(64, 32), classes=10)
-    >>> digits = datasets.digits()
-    >>> learner = fs.ActiveLearner(model_factory, digits, batch_size=20, rounds=2)
+    >>> learner = fs.ActiveLearner(network, datasets.digits(), batch_size=20, rounds=2)
     >>> [record.labeled for record in learner]
     [20, 40, 60]
     """
@@ -143,106 +113,170 @@ class ActiveLearner:
         rounds: int | None = None,
         initial: int | ArrayLike | None = None,
         trainer: Trainer | None = None,
+        oracle: ArrayLike | oracles.Oracle | FileOracle | None = None,
+        metrics: Sequence[str] | None = None,
+        evaluation: int = 0,
+        dropout_samples: int = 10,
         seed: int = 0,
         run_dir: str | Path | None = None,
+        tensorboard: bool = False,
     ) -> None:
         self.model_factory = model_factory
         self.dataset = dataset
-        self.strategy = strategies.get(strategy) if isinstance(strategy, str) else strategy
-        check_needs(self.strategy)
-        self.batch_size = as_count("batch_size", batch_size)
+        self.strategy = strategy_inputs.for_task(strategy, dataset.task)
         self.trainer: Trainer = TorchTrainer() if trainer is None else trainer
-        as_seed(seed)
-        self.seed = int(seed)
-        self.initial = self._initial_rows(self.batch_size if initial is None else initial)
-        self.rounds = self._count_rounds(rounds)
+        strategy_inputs.check_needs(self.strategy, self.trainer, dataset.task)
+        self.dropout_samples = as_count("dropout_samples", dropout_samples)
+        self.schedule = Schedule.plan(
+            len(dataset.pool_inputs),
+            batch_size=batch_size,
+            rounds=rounds,
+            initial=initial,
+            evaluation=evaluation,
+            seed=seed,
+        )
+        self.metrics = Metrics(
+            dataset.test_labels, task=dataset.task, classes=dataset.classes, names=metrics
+        )
         self.run_dir = None if run_dir is None else Path(run_dir)
+        self._labels = LabelFormat(dataset.task, dataset.classes)
+        self.oracle = oracles.resolve(oracle, dataset.pool_labels, self._labels, self.run_dir)
+        self._scalars = Scalars.into(self.run_dir) if tensorboard else None
+        self._directory: RunDirectory | None = None
         if self.run_dir is not None:
-            files.make_folder(self.run_dir)
+            config = {
+                **description.describe(dataset, oracle, self.strategy),
+                "trainer": dict(self._resumable().describe(model_factory)),
+                **self.schedule.as_dict(),
+                "dropout_samples": self.dropout_samples,
+                "metrics": list(self.metrics.names),
+            }
+            self._directory = RunDirectory(self.run_dir, config, self._labels)
+
+    @property
+    def initial(self) -> NDArray[np.int64]:
+        """Rows labelled at the start, sorted."""
+        return self.schedule.initial
 
     def __iter__(self) -> Iterator[RoundRecord]:
-        labeled = self.initial
-        records: list[RoundRecord] = []
-        for number in range(self.rounds + 1):
-            record = self._round(number, labeled)
-            records.append(record)
-            if self.run_dir is not None:
-                _write_run(self.run_dir, records)
-            yield record
-            if record.selection is not None:
-                labeled = np.concatenate([labeled, record.selection.indices])
+        if self._directory is None:
+            yield from self._rounds([], {}, None)
+            return
+        with self._directory.locked():
+            records, labels = self._directory.load()
+            yield from records
+            yield from self._rounds(records, labels, self._directory)
 
-    def _round(self, number: int, labeled: NDArray[np.int64]) -> RoundRecord:
+    def _rounds(
+        self,
+        records: list[RoundRecord],
+        labels: dict[int, Any],
+        directory: RunDirectory | None,
+    ) -> Iterator[RoundRecord]:
+        """The rounds that `records` lacks."""
+        finished, model = len(records), None
+        if finished > self.schedule.rounds:
+            return
+        labeled = np.concatenate([self.initial, *map(_picked, records)])
+        if directory is not None and finished:
+            path = directory.model_path(finished - 1)
+            model = self._resumable().load(self.model_factory, path)
+            directory.restore_random_state(finished - 1)
+        scalars, apart = self._scalars, self.schedule.evaluation
+        with nullcontext() if scalars is None else scalars.opened() as add_scalars:
+            for number in range(finished, self.schedule.rounds + 1):
+                self._buy(np.concatenate([labeled, apart]), labels, directory)
+                record, model = self._round(number, labeled, labels, model)
+                records.append(record)
+                if directory is not None:
+                    directory.commit(records, partial(self._resumable().save, model))
+                if add_scalars is not None:
+                    add_scalars(record)
+                yield record
+                labeled = np.concatenate([labeled, _picked(record)])
+
+    def _buy(
+        self, rows: NDArray[np.int64], labels: dict[int, Any], directory: RunDirectory | None
+    ) -> None:
+        """Ask the oracle for the labels of `rows` that are not there yet."""
+        missing = np.array([row for row in rows.tolist() if row not in labels], dtype=np.int64)
+        if missing.size:
+            bought = self._labels.check(missing, self.oracle(missing))
+            labels.update(zip(missing.tolist(), bought, strict=True))
+            if directory is not None:
+                directory.write_labels(labels)
+        if isinstance(self.oracle, FileOracle):
+            self.oracle.settled()
+
+    def _round(
+        self, number: int, labeled: NDArray[np.int64], labels: dict[int, Any], previous: Any
+    ) -> tuple[RoundRecord, Any]:
         """Train on the labelled rows, measure, and pick the next ones unless it is the last."""
         data, clock = self.dataset, _Stopwatch()
         model = self.trainer.train(
             self.model_factory,
             data.pool_inputs[labeled],
-            data.pool_labels[labeled],
-            seed=self._derived_seed(_Stream.TRAIN, number),
+            _of_rows(labels, labeled),
+            task=data.task,
+            seed=self.schedule.seed_of(Stream.TRAIN, number),
+            previous=previous,
         )
         train_seconds = clock.lap()
-        predicted = self.trainer.outputs(model, data.test_inputs).probabilities.argmax(axis=1)
-        last = number == self.rounds
-        arrays = {} if last else self._arrays(model)
+        outputs = self.trainer.outputs(model, data.test_inputs, task=data.task)
+        metrics = self.metrics(outputs.probabilities)
+        last = number == self.schedule.rounds
+        arrays = {} if last else self._arrays(number, model, labeled, labels)
         evaluate_seconds = clock.lap()
         selection = None if last else self._select(number, labeled, arrays)
-        return RoundRecord(
-            round=number,
-            labeled=len(labeled),
-            accuracy=float(np.mean(predicted == data.test_labels)),
-            selection=selection,
-            train_seconds=train_seconds,
-            evaluate_seconds=evaluate_seconds,
-            select_seconds=0.0 if selection is None else clock.lap(),
-        )
+        select_seconds = 0.0 if last else clock.lap()
+        timing = Timing(train_seconds, evaluate_seconds, select_seconds)
+        return RoundRecord(number, len(labeled), metrics, selection, timing), model
 
-    def _arrays(self, model: Any) -> dict[str, Any]:
-        """What the strategy needs of the pool; outputs are computed where they are needed."""
-        found: dict[str, Any] = {"model": model, "pool": self.dataset.pool_inputs}
-        if not set(self.strategy.needs) <= set(found):
-            found |= self.trainer.outputs(model, self.dataset.pool_inputs)._asdict()
-        return {name: found[name] for name in self.strategy.needs}
+    def _arrays(
+        self, number: int, model: Any, labeled: NDArray[np.int64], labels: dict[int, Any]
+    ) -> dict[str, Any]:
+        """What the strategy needs; rows are those of the candidates."""
+        inputs = self.dataset.pool_inputs
+        known = self.schedule.evaluation if len(self.schedule.evaluation) else labeled
+        return strategy_inputs.round_inputs(
+            self.strategy,
+            self.trainer,
+            model,
+            inputs[self.schedule.candidates] if len(self.schedule.evaluation) else inputs,
+            (inputs[known], _of_rows(labels, known)),
+            task=self.dataset.task,
+            samples=self.dropout_samples,
+            seed=self.schedule.seed_of(Stream.DROPOUT, number),
+        )
 
     def _select(
         self, number: int, labeled: NDArray[np.int64], arrays: dict[str, Any]
     ) -> Selection:
-        """Ask the strategy, seeded for this round, for the next rows to label."""
+        """Ask the strategy, seeded for this round, for the next rows of the pool to label."""
         strategy = self.strategy
         if "seed" in strategy.options():
-            changes: dict[str, Any] = {"seed": self._derived_seed(_Stream.SELECT, number)}
+            changes: dict[str, Any] = {"seed": self.schedule.seed_of(Stream.SELECT, number)}
             strategy = replace(strategy, **changes)
-        return strategy.select(batch_size=self.batch_size, labeled=labeled, **arrays)
+        picks = strategy.select(
+            batch_size=self.schedule.batch_size,
+            labeled=np.searchsorted(self.schedule.candidates, labeled),
+            **arrays,
+        )
+        rows, forward = self.schedule.candidates, picks.forward_indices
+        return replace(
+            picks,
+            indices=rows[picks.indices],
+            forward_indices=None if forward is None else rows[forward],
+        )
 
-    def _initial_rows(self, initial: int | ArrayLike) -> NDArray[np.int64]:
-        """Check the given rows, or draw so many of them; sorted."""
-        n = len(self.dataset.pool_inputs)
-        if not isinstance(initial, int | np.integer):
-            rows = as_labeled(initial, n)
-            if len(rows) == 0:
-                raise ValueError("initial must name at least one row, got none")
-            return rows
-        count = as_count("initial", initial)
-        if count > n:
-            raise ValueError(f"initial must be at most the {n} rows of the pool, got {count}")
-        seed = self._derived_seed(_Stream.INITIAL)
-        return np.sort(random(n, batch_size=count, seed=seed).indices)
-
-    def _count_rounds(self, rounds: int | None) -> int:
-        """Check that the pool has rows for so many batches; None is as many as it has."""
-        free = len(self.dataset.pool_inputs) - len(self.initial)
-        possible = free // self.batch_size
-        if rounds is None:
-            return possible
-        if as_count("rounds", rounds) > possible:
-            raise ValueError(
-                f"rounds must be at most {possible}, got {rounds}: {free} rows are unlabelled "
-                f"at the start and each round takes {self.batch_size}"
+    def _resumable(self) -> Any:
+        """The trainer as one that can save its models."""
+        if not isinstance(self.trainer, Resumable):
+            raise TypeError(
+                "trainer must have the methods 'save', 'load' and 'describe' for a run "
+                f"directory; {type(self.trainer).__name__} has not"
             )
-        return rounds
-
-    def _derived_seed(self, stream: _Stream, number: int = 0) -> int:
-        return int(np.random.SeedSequence([self.seed, stream, number]).generate_state(1)[0])
+        return self.trainer
 
 
 class _Stopwatch:
@@ -252,20 +286,15 @@ class _Stopwatch:
         self._last = time.perf_counter()
 
     def lap(self) -> float:
-        now = time.perf_counter()
-        elapsed, self._last = now - self._last, now
-        return elapsed
+        before, self._last = self._last, time.perf_counter()
+        return self._last - before
 
 
-def _write_run(folder: Path, records: list[RoundRecord]) -> None:
-    """Write all rounds so far; each file is whole at any moment."""
-    lines = [json.dumps(record.as_dict(), allow_nan=False) + "\n" for record in records]
-    files.write_text(folder / "records.jsonl", "".join(lines))
-    rows = [
-        (record.round, rank, index, score)
-        for record in records
-        if record.selection is not None
-        for rank, index, score in files.pick_rows(record.selection)
-    ]
-    header = ("round", *files.PICK_COLUMNS)
-    files.write_text(folder / "picks.csv", files.format_csv(header, rows))
+def _picked(record: RoundRecord) -> NDArray[np.int64]:
+    """Rows bought after a round; none after the last."""
+    made = record.selection
+    return np.empty(0, dtype=np.int64) if made is None else made.indices
+
+
+def _of_rows(labels: dict[int, Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    return np.array([labels[row] for row in rows.tolist()])

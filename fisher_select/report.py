@@ -22,6 +22,7 @@ import fisher_select
 from fisher_select import files
 from fisher_select.experiment import Experiment, Run
 from fisher_select.extras import require
+from fisher_select.metrics import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ _MOST_TICKS = 12  # as many labels as fit under the axis
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Accuracy against labels of one strategy over all its seeds.
+    """The metric of an experiment against labels, of one strategy over all its seeds.
 
     Attributes
     ----------
@@ -54,76 +55,92 @@ class Curve:
         The strategy's label.
     labeled : ndarray of int [k]
         Labels trained on, a round.
-    accuracy : ndarray of float [s, k]
-        Test accuracy of each seed in each round.
+    metric : str
+        Its name: "accuracy", or "rmse" of a regression.
+    values : ndarray of float [s, k]
+        The metric on the test set of each seed in each round.
     train_seconds, select_seconds : float
         Wall time summed over seeds and rounds.
     """
 
     label: str
     labeled: NDArray[np.int64]
-    accuracy: NDArray[np.float64]
+    metric: str
+    values: NDArray[np.float64]
     train_seconds: float
     select_seconds: float
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean over the seeds [k]."""
-        mean: NDArray[np.float64] = self.accuracy.mean(axis=0)
+        mean: NDArray[np.float64] = self.values.mean(axis=0)
         return mean
 
     @property
     def band(self) -> NDArray[np.float64]:
         """Sample standard deviation over the seeds [k]; 0 when there is one seed."""
-        return _deviation(self.accuracy.T)
+        return _deviation(self.values.T)
 
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
     """One curve a strategy, in order of appearance."""
     found = []
+    metric = runs[0].metric
     for label in dict.fromkeys(run.label for run in runs):
         seeds = [run.records for run in runs if run.label == label]
         found.append(
             Curve(
                 label=label,
                 labeled=np.array([record.labeled for record in seeds[0]]),
-                accuracy=np.array([[record.accuracy for record in seed] for seed in seeds]),
-                train_seconds=sum(r.train_seconds for seed in seeds for r in seed),
-                select_seconds=sum(r.select_seconds for seed in seeds for r in seed),
+                metric=metric,
+                values=np.array([[r.metrics[metric] for r in seed] for seed in seeds]),
+                train_seconds=sum(r.timing.train_seconds for seed in seeds for r in seed),
+                select_seconds=sum(r.timing.select_seconds for seed in seeds for r in seed),
             )
         )
     return found
 
 
 def results_table(found: Sequence[Curve], title: str) -> Table:
-    """Lay out mean and band in percent, the best of each row in bold, and the seconds spent."""
-    seeds = len(found[0].accuracy)
+    """Lay out mean and band, the best of each row in bold, and the seconds spent."""
+    seeds, metric = len(found[0].values), found[0].metric
     spread = "1 seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
-    table = Table(title=title, caption=f"test accuracy in %, {spread}", min_width=_TABLE_WIDTH)
+    caption = f"test {_named(metric)}, {spread}"
+    table = Table(title=title, caption=caption, min_width=_TABLE_WIDTH)
     table.add_column("labels", justify="right", no_wrap=True)
     for curve in found:
         table.add_column(escape(curve.label), justify="right")
-    accuracy = np.array([curve.accuracy for curve in found])  # [strategies, s, k]
+    values = np.array([curve.values for curve in found])  # [strategies, s, k]
     for column, count in enumerate(found[0].labeled):
-        table.add_row(str(count), *_cells(accuracy[:, :, column]))
+        table.add_row(str(count), *_cells(values[:, :, column], metric))
     table.add_section()
     # A run's mean over its rounds: the area under its curve, up to a constant.
-    table.add_row("all rounds", *_cells(accuracy.mean(axis=2)))
+    table.add_row("all rounds", *_cells(values.mean(axis=2), metric))
     table.add_section()
     table.add_row("training", *(f"{curve.train_seconds:.1f} s" for curve in found))
     table.add_row("selection", *(f"{curve.select_seconds:.1f} s" for curve in found))
     return table
 
 
-def _cells(values: NDArray[np.float64]) -> list[str]:
+def _cells(values: NDArray[np.float64], metric: str) -> list[str]:
     """One cell a strategy [strategies, s]; bold where the mean, as printed, is the best."""
-    means = [f"{100 * mean:.1f}" for mean in values.mean(axis=1)]
-    best = max(means, key=float)
+    scale, digits = _scale(metric)
+    means = [f"{scale * mean:.{digits}f}" for mean in values.mean(axis=1)]
+    best = (min if metric in LOWER_IS_BETTER else max)(means, key=float)
     cells = []
     for mean, band in zip(means, _deviation(values), strict=True):
-        text = mean if values.shape[1] == 1 else f"{mean} ± {100 * band:.1f}"
+        text = mean if values.shape[1] == 1 else f"{mean} ± {scale * band:.{digits}f}"
         cells.append(f"[bold]{text}[/bold]" if mean == best else text)
     return cells
+
+
+def _scale(metric: str) -> tuple[float, int]:
+    """Factor and digits a metric is shown with: shares in percent, errors as they are."""
+    return (1.0, 3) if metric in LOWER_IS_BETTER else (100.0, 1)
+
+
+def _named(metric: str, unit: str = "in %") -> str:
+    return metric if metric in LOWER_IS_BETTER else f"{metric.replace('_', ' ')} {unit}"
 
 
 def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,7 +151,7 @@ def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_learning_curve(path: Path, found: Sequence[Curve], title: str) -> None:
-    """Draw accuracy against labels with bands as a PNG, written whole or not at all."""
+    """Draw the metric against labels with bands as a PNG, written whole or not at all."""
     require("matplotlib", extra="experiments")
     # Not pyplot: no global state, no display; and the user's own style stays out of it.
     from matplotlib import style
@@ -147,7 +164,8 @@ def draw_learning_curve(path: Path, found: Sequence[Curve], title: str) -> None:
         axes = figure.add_subplot()
         for order, curve in enumerate(found):
             colour, line, marker = _STYLES[order % len(_STYLES)]
-            mean, band = 100 * curve.mean, 100 * curve.band
+            scale, _ = _scale(curve.metric)
+            mean, band = scale * curve.mean, scale * curve.band
             # The first strategy is the one in question: its curve lies on top.
             axes.fill_between(
                 curve.labeled, mean - band, mean + band, color=colour, alpha=0.2, linewidth=0
@@ -173,12 +191,12 @@ def _label_axes(axes: Axes, found: Sequence[Curve], title: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=_INK, pad=24)
-    seeds = len(found[0].accuracy)
+    seeds, metric = len(found[0].values), found[0].metric
     spread = "1 seed" if seeds == 1 else f"mean of {seeds} seeds, band: one standard deviation"
     axes.text(
         0,
         1.03,
-        f"test accuracy (%), {spread}",
+        f"test {_named(metric, '(%)')}, {spread}",
         transform=axes.transAxes,
         fontsize=9,
         color=_INK,
@@ -190,14 +208,17 @@ def _label_axes(axes: Axes, found: Sequence[Curve], title: str) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.03)
-    axes.set_ylim(top=min(100.0, axes.get_ylim()[1]))
+    falling = metric in LOWER_IS_BETTER
+    if not falling:
+        axes.set_ylim(top=min(100.0, axes.get_ylim()[1]))
     axes.grid(axis="y", color=_FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_INK)
     axes.tick_params(colors=_INK, length=3)
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower right", edgecolor="none", framealpha=1.0, handlelength=3.2)
+    corner = "upper right" if falling else "lower right"
+    axes.legend(loc=corner, edgecolor="none", framealpha=1.0, handlelength=3.2)
 
 
 def write_results(
@@ -237,7 +258,7 @@ def write_results(
                 {
                     "strategy": curve.label,
                     "labeled": curve.labeled.tolist(),
-                    "mean_accuracy": curve.mean.tolist(),
+                    f"mean_{curve.metric}": curve.mean.tolist(),
                     "band": curve.band.tolist(),
                     "train_seconds": curve.train_seconds,
                     "select_seconds": curve.select_seconds,

@@ -7,6 +7,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 import fisher_select as fs
 from fisher_select import cli, experiment, strategies
+from fisher_select.training import TorchTrainer
 
 N, BATCH = 60, 5
 TINY = """
@@ -327,10 +329,56 @@ def test_an_interrupted_run_leaves_whole_files_only(
 
     monkeypatch.setattr(cli, "_run_progress", interrupt_after_three)
     assert failure(130, call("run", "tiny.toml")) == "interrupted"
-    kept = {str(path) for path in Path("runs/tiny").rglob("*") if path.is_file()}
-    folders = ("bait-seed0", "bait-seed1")
-    names = ("records.jsonl", "picks.csv")
-    assert kept == {f"runs/tiny/{folder}/{name}" for folder in folders for name in names}
+    kept = {str(path) for path in Path("runs/tiny").glob("*/records.jsonl")}
+    assert kept == {f"runs/tiny/bait-seed{seed}/records.jsonl" for seed in (0, 1)}
+    assert not list(Path("runs/tiny").rglob(".*"))
+
+
+@pytest.mark.usefixtures("here", "torch")
+def test_an_interrupted_run_goes_on(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start trains only what is left, and a third nothing; results stay the same."""
+    trained: list[int] = []
+    train = TorchTrainer.train
+
+    def counted(self: TorchTrainer, *arguments: Any, **keywords: Any) -> Any:
+        trained.append(keywords["seed"])
+        if len(trained) == 4:  # the first trains a step to load torch
+            raise KeyboardInterrupt
+        return train(self, *arguments, **keywords)
+
+    call("run", "tiny.toml", "--out", "whole", "--quiet")
+    monkeypatch.setattr(TorchTrainer, "train", counted)
+    assert failure(130, call("run", "tiny.toml", "--quiet")) == "interrupted"
+    for left in (1 + 8 - 2, 1):
+        trained[:] = [0] * 10
+        assert call("run", "tiny.toml", "--quiet") == (0, "", "")
+        assert len(trained) == 10 + left
+        for path in Path("whole").glob("*-seed*/records.jsonl"):
+            assert (Path("runs/tiny") / path.relative_to("whole")).read_bytes() == (
+                path.read_bytes()
+            )
+    Path("tiny.toml").write_text(TINY.replace("epochs = 3", "epochs = 4"))
+    message = failure(2, call("run", "tiny.toml"))
+    assert "holds a run of another configuration: trainer.epochs is 3 there and 4" in message
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("torch")
+def test_a_killed_run_goes_on(call: Call, here: Path) -> None:
+    """SIGKILL in the middle of a training, of a process that the system started."""
+    call("run", "tiny.toml", "--out", "whole", "--quiet")
+    begun = here / "runs" / "tiny" / "bait-seed1" / "records.jsonl"
+    code = "from fisher_select.cli import main; main()"
+    with subprocess.Popen([sys.executable, "-c", code, "run", "tiny.toml", "--quiet"]) as child:
+        while not begun.exists():
+            assert child.poll() is None
+            time.sleep(0.002)
+        child.kill()
+    assert call("run", "tiny.toml", "--quiet") == (0, "", "")
+    for path in (here / "whole").glob("*-seed*/records.jsonl"):
+        assert (here / "runs" / "tiny" / path.relative_to(here / "whole")).read_bytes() == (
+            path.read_bytes()
+        )
 
 
 @pytest.mark.usefixtures("here", "torch")

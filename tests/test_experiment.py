@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from fisher_select import config, experiment
+from fisher_select import config, experiment, report
 from fisher_select.experiment import Experiment, Loop
 from fisher_select.strategies import Bait, Random
 
@@ -67,7 +69,8 @@ def test_the_configuration_can_be_written_down_again() -> None:
     assert plain["training"]["learning_rate"] == 0.01
     assert plain["strategies"][1] == {"label": "random", "name": "random"}
     assert plain["strategies"][0]["lam"] == 1.0
-    plain["training"].pop("minibatch")  # TOML has no null
+    for table in ("training", "loop"):  # TOML has no null
+        plain[table] = {k: v for k, v in plain[table].items() if v is not None}
     plain["strategies"] = TINY["strategies"]
     assert config.build(Experiment, plain | {"seeds": [0, 1], "model": {"hidden": [8]}}) == plan
 
@@ -78,8 +81,11 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("name", ..., "^missing key 'name'"),
         ("name", "a/b", "^name must be of letters, digits, _ and -, got 'a/b'"),
         ("colour", 1, "^unknown key 'colour'; known keys: name, dataset, seeds"),
-        ("dataset", "moons", "^dataset must be one of digits, got 'moons'"),
+        ("dataset", "moons", "^dataset must be one of breast_cancer, .* got .moons."),
         ("dataset", 3, "^dataset must be a string, got 3"),
+        ("dataset", {}, r"^\[dataset\] missing key 'reader'"),
+        ("dataset", {"reader": "xlsx"}, r"^\[dataset\] reader must be one of 'breast_cancer'"),
+        ("dataset", {"reader": "idx"}, r"^\[dataset\] missing key 'path'"),
         ("seeds", [], "^seeds must be a list of different integers"),
         ("seeds", [1, 1], r"^seeds must be a list of different integers, got \[1, 1\]"),
         ("seeds", 3, "^seeds must be a list, got 3"),
@@ -98,6 +104,17 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("training.epochs", 0, r"^\[training\] epochs must be at least 1, got 0"),
         ("training.learning_rate", "x", r"^\[training\] learning_rate must be a number"),
         ("training.learning_rate", 0, r"^\[training\] learning_rate must be positive"),
+        ("loop.evaluation", -1, r"^\[loop\] evaluation must be at least 0, got -1"),
+        ("loop.metrics", "nll", r"^\[loop\] metrics must be a list, got 'nll'"),
+        ("model.dropout", 1.0, r"^\[model\] dropout must be at least 0 and below 1, got 1"),
+        ("training.warm_start", 1, r"^\[training\] warm_start must be true or false, got 1"),
+        (
+            "training.class_weights",
+            "even",
+            r"^\[training\] class_weights must be 'balanced'",
+        ),
+        ("training.class_weights", [1, 0], r"^\[training\] class_weights must be positive"),
+        ("training.stop_accuracy", 2, r"^\[training\] stop_accuracy must be above 0 and at"),
         ("training.minibatch", 0, r"^\[training\] minibatch must be at least 1, got 0"),
         ("strategies", [], "^strategies must hold at least one table"),
         ("strategies", {}, "^strategies must be a list"),
@@ -108,6 +125,7 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("strategies.1.label", "Bait", "labels that differ in letters or digits, got 'BAIT'"),
         ("strategies.1.label", "?", "labels that differ in letters or digits, got '?'"),
         ("strategies.1.seed", 3, r"^\[\[strategies\]\] 2: key 'seed' is not set per strategy"),
+        ("strategies.0.likelihood", "sigmoid", r"1: key 'likelihood' is not set per strategy"),
         ("strategies.0.lamb", 1.0, r"^\[\[strategies\]\] 1: .* no field 'lamb', only lam"),
         (
             "strategies.0.lam",
@@ -171,6 +189,46 @@ def test_runs_compare_like_with_like(tmp_path: Path) -> None:
     assert folders == {"bait-seed0", "bait-seed1", "random-seed0", "random-seed1"}
 
 
+def test_a_regression_is_told_by_its_error(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    tables = changed("dataset", "diabetes")
+    del tables["strategies"][0]["fisher"]
+    plan = config.build(Experiment, tables)
+    runs = experiment.run(plan, tmp_path)
+    assert {run.metric for run in runs} == {"rmse"}
+    found = report.curves(runs)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(report.results_table(found, "title"))
+    assert "test rmse, mean ± standard deviation of 2 seeds" in capture.get()
+    assert f"{found[0].mean[0]:.3f} ±" in capture.get()
+
+
+def test_the_keys_of_the_loop_and_of_training_reach_them(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    tables = changed("loop", TINY["loop"] | {"metrics": ["macro_auc", "nll"], "evaluation": 12})
+    tables["model"] |= {"dropout": 0.1}
+    tables["training"] |= {
+        "warm_start": True,
+        "class_weights": "balanced",
+        "stop_accuracy": 0.9,
+        "stop_loss": 0.2,
+        "validation_share": 0.3,
+        "patience": 2,
+    }
+    tables["strategies"] = [{"name": "aeig"}, {"name": "bald"}]
+    tables["seeds"] = [0]
+    runs = experiment.run(config.build(Experiment, tables), tmp_path)
+    assert [run.metric for run in runs] == ["macro_auc", "macro_auc"]
+    assert list(runs[0].records[0].metrics) == ["macro_auc", "nll"]
+    written = json.loads((tmp_path / "aeig-seed0" / "config.json").read_text())
+    assert len(written["evaluation"]) == 12
+    assert tables["training"].items() <= written["trainer"].items()
+    assert "Dropout(p=0.1" in written["trainer"]["model"]
+
+
 def test_the_digits_are_split_once_and_for_all() -> None:
     pytest.importorskip("sklearn")
     from fisher_select import datasets
@@ -181,5 +239,7 @@ def test_the_digits_are_split_once_and_for_all() -> None:
     assert (first.pool_inputs.min(), first.pool_inputs.max()) == (0, 1)
     assert (first.pool_inputs == second.pool_inputs).all()
     assert set(first.test_labels) == set(range(10))
-    with pytest.raises(ValueError, match="unknown data set 'moons'; available: digits"):
+    with pytest.raises(
+        ValueError, match=r"unknown data set .moons.; available: breast_cancer, "
+    ):
         datasets.load("moons")

@@ -38,14 +38,17 @@ LAYERS = (
     {"memory"},
     {"fisher_mask"},
     {"strategies"},
-    {"datasets", "training", "pool"},
+    {"datasets", "fitting", "metrics", "pool", "random_state", "records", "trainer"},
+    {"training", "labels", "schedule", "tensorboard"},
+    {"oracles", "run_directory", "strategy_inputs"},
+    {"description"},
     {"config", "loop", "distributed", "adapters"},
     {"experiment"},
     {"report"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pandas")
+HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL")
 
 
 def modules() -> list[Path]:

@@ -5,47 +5,17 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from toys import Centroids, blobs
 
 import fisher_select as fs
 from fisher_select.datasets import Dataset
 from fisher_select.loop import ActiveLearner, RoundRecord
 from fisher_select.strategies import Bait, Random
-from fisher_select.training import Outputs
-
-
-def blobs(n: int = 40) -> Dataset:
-    """Three round clusters in the plane; the test set is drawn like the pool."""
-    generator = np.random.default_rng(0)
-    labels = np.arange(2 * n) % 3
-    centres = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
-    inputs = centres[labels] + generator.standard_normal((2 * n, 2))
-    return Dataset("blobs", inputs[:n], labels[:n], inputs[n:], labels[n:], classes=3)
-
-
-@dataclass
-class Centroids:
-    """Nearest class mean; the model is the array of means [C, d]. Keeps what it was given."""
-
-    seen: list[tuple[np.ndarray, np.ndarray, int]] = field(default_factory=list)
-
-    def train(self, model_factory: Any, inputs: Any, labels: Any, *, seed: int) -> Any:
-        self.seen.append((inputs, labels, seed))
-        means = model_factory()
-        for label in np.unique(labels):
-            means[label] = inputs[labels == label].mean(axis=0)
-        return means
-
-    def outputs(self, model: Any, inputs: Any) -> Outputs:
-        scores = -((inputs[:, None, :] - model) ** 2).sum(axis=2)
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        features = np.hstack([inputs, np.ones((len(inputs), 1))])
-        return Outputs(features, weights / weights.sum(axis=1, keepdims=True))
 
 
 def learner(data: Dataset | None = None, **changes: Any) -> ActiveLearner:
@@ -87,9 +57,10 @@ def test_the_strategy_sees_the_whole_pool_and_the_labelled_rows() -> None:
         rounds.model_factory,
         data.pool_inputs[rounds.initial],
         data.pool_labels[rounds.initial],
+        task="multi_class",
         seed=0,
     )
-    features, probabilities = trainer.outputs(model, data.pool_inputs)
+    features, probabilities = trainer.outputs(model, data.pool_inputs, task="multi_class")
     expected = fs.bait(
         features, probabilities, labeled=rounds.initial, batch_size=4, backend="reference"
     )
@@ -147,7 +118,17 @@ def test_without_rounds_it_goes_on_while_a_whole_batch_is_left() -> None:
         ({"initial": []}, ValueError, "initial must name at least one row"),
         ({"initial": [40]}, ValueError, "40"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
-        ({"strategy": "eig"}, ValueError, "needs eval_features, .* this loop does not compute"),
+        ({"strategy": "eig"}, TypeError, "must have the method 'last_layer' for strategy 'inf"),
+        ({"strategy": "bald"}, TypeError, "must have the method 'samples' for strategy 'uncer"),
+        ({"metrics": ["rmse"]}, ValueError, "each of metrics must be one of 'accuracy'"),
+        ({"evaluation": 36}, ValueError, "evaluation must be at most 35, .* got 36"),
+        (
+            {"evaluation": 30, "rounds": 2},
+            ValueError,
+            "rounds must be at most 1, got 2: 5",
+        ),
+        ({"oracle": [1, 2]}, ValueError, r"oracle must hold a label for each of the 40 rows"),
+        ({"dropout_samples": 0}, ValueError, "dropout_samples must be at least 1, got 0"),
         ({"strategy": "best"}, ValueError, "strategy must be one of .*, got 'best'"),
     ],
 )
@@ -165,8 +146,9 @@ def test_run_dir_holds_every_round_as_it_ends(tmp_path: Path) -> None:
     records = []
     for record in learner(run_dir=folder):
         records.append(record)
-        lines = (folder / "records.jsonl").read_text().splitlines()
-        assert [json.loads(line) for line in lines] == [r.as_dict() for r in records]
+        lines = [json.loads(x) for x in (folder / "records.jsonl").read_text().splitlines()]
+        assert [line["labeled"] for line in lines] == [r.labeled for r in records]
+        assert [line["metrics"] for line in lines] == [r.metrics for r in records]
     with (folder / "picks.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     written = [[int(r["index"]) for r in rows if r["round"] == str(k)] for k in range(3)]
@@ -174,7 +156,10 @@ def test_run_dir_holds_every_round_as_it_ends(tmp_path: Path) -> None:
     assert [r["rank"] for r in rows] == ["1", "2", "3", "4"] * 3
     scores = [r.selection.scores for r in records if r.selection is not None]
     assert [float(r["score"]) for r in rows] == np.concatenate(scores).tolist()
-    assert sorted(p.name for p in folder.iterdir()) == ["picks.csv", "records.jsonl"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json", "labels.csv", "model-3.ckpt", "picks.csv", "random-3.npz",
+        "records.jsonl", "run.lock", "timings.jsonl",
+    ]  # fmt: skip
 
 
 def test_run_dir_must_be_writable(tmp_path: Path) -> None:

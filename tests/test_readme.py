@@ -29,8 +29,11 @@ def commands() -> list[list[str]]:
     return [shlex.split(command) for line in lines for command in line.split("&&")]
 
 
-def test_python_blocks_run_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """One namespace, as a reader would type them; the last block asserts equal picks."""
+def test_python_blocks_run_in_order(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One namespace, as a reader would type them; one block asserts equal picks."""
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     sources = blocks("python")
     assert len(sources) >= 2

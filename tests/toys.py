@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set and a trainer of NumPy alone, for tests of the loop and their child processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fisher_select.datasets import Dataset
+from fisher_select.trainer import Outputs
+
+
+def blobs(n: int = 40) -> Dataset:
+    """Three round clusters in the plane; the test set is drawn like the pool."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(2 * n) % 3
+    centres = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    inputs = centres[labels] + generator.standard_normal((2 * n, 2))
+    return Dataset("blobs", inputs[:n], labels[:n], inputs[n:], labels[n:], classes=3)
+
+
+@dataclass
+class Centroids:
+    """Nearest class mean; the model is the array of means [C, d]. Keeps what it was given."""
+
+    seen: list[tuple[np.ndarray, np.ndarray, int]] = field(default_factory=list)
+
+    def train(
+        self,
+        model_factory: Any,
+        inputs: Any,
+        labels: Any,
+        *,
+        task: str,
+        seed: int,
+        previous: Any = None,  # noqa: ARG002
+    ) -> Any:
+        assert task == "multi_class"
+        self.seen.append((inputs, labels, seed))
+        means = model_factory()
+        for label in np.unique(labels):
+            means[label] = inputs[labels == label].mean(axis=0)
+        return means
+
+    def outputs(self, model: Any, inputs: Any, *, task: str) -> Outputs:
+        assert task == "multi_class"
+        scores = -((inputs[:, None, :] - model) ** 2).sum(axis=2)
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        features = np.hstack([inputs, np.ones((len(inputs), 1))])
+        return Outputs(features, weights / weights.sum(axis=1, keepdims=True))
+
+    def save(self, model: Any, path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, model)
+
+    def load(self, model_factory: Any, path: Path) -> Any:  # noqa: ARG002
+        return np.load(path)
+
+    def describe(self, model_factory: Any) -> dict[str, object]:
+        return {"model": str(model_factory().shape)}
