@@ -38,6 +38,7 @@ ENGINE_TESTS = [
 ]
 EMULATED_TESTS = [
     "tests/test_cuda_memory.py",
+    "tests/test_cuda_picks.py",
     "tests/test_determinant.py",
     "tests/test_device_arrays.py",
     "tests/test_device_checks.py",
@@ -131,8 +132,9 @@ def emulate(session: nox.Session) -> None:
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_CUDA_EMULATION=ON",
     )
-    few = ("-m", "cuda and not slow", "-k", "golden or memory or device_ or placement")
-    session.run("pytest", *(session.posargs or (*few, *EMULATED_TESTS)))
+    kernels = "golden or memory or many_batches or device_ or placement"
+    few = ("-m", "cuda and not slow", "-k", kernels, *EMULATED_TESTS)
+    session.run("pytest", *(session.posargs or few))
 
 
 @nox.session

@@ -15,17 +15,23 @@ Device::Device(int index, cudaStream_t callers_stream) {
     check(cudaEventRecord(before, callers_stream), "mark the caller's stream");
     check(cudaStreamWaitEvent(stream_, before, 0), "wait for the caller's stream");
     check(cudaEventDestroy(before), "destroy an event");
-    check(cublasCreate(&blas_), "start cuBLAS");
-    check(cublasSetStream(blas_, stream_), "give cuBLAS a stream");
-    check(cublasSetMathMode(blas_, CUBLAS_PEDANTIC_MATH), "keep cuBLAS to float32");
 }
 
 Device::~Device() {
     // Nothing to be done about failures here; those of kernels have surfaced before.
     static_cast<void>(cudaStreamSynchronize(stream_));
-    static_cast<void>(cublasDestroy(blas_));
+    if (blas_ != nullptr) static_cast<void>(cublasDestroy(blas_));
     static_cast<void>(cudaStreamDestroy(stream_));
     static_cast<void>(cudaSetDevice(previous_));
+}
+
+cublasHandle_t Device::blas() const {
+    if (blas_ == nullptr) {
+        check(cublasCreate(&blas_), "start cuBLAS");
+        check(cublasSetStream(blas_, stream_), "give cuBLAS a stream");
+        check(cublasSetMathMode(blas_, CUBLAS_PEDANTIC_MATH), "keep cuBLAS to float32");
+    }
+    return blas_;
 }
 
 double Device::free_bytes() const {

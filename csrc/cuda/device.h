@@ -23,7 +23,8 @@ public:
     Device& operator=(const Device&) = delete;
 
     cudaStream_t stream() const { return stream_; }
-    cublasHandle_t blas() const { return blas_; }
+    /// Started at the first call, which must not be in a graph: many operations need none.
+    cublasHandle_t blas() const;
     int multiprocessors() const { return multiprocessors_; }
     /// Bytes that may still be allocated, about.
     double free_bytes() const;
@@ -33,7 +34,7 @@ public:
 private:
     int previous_ = 0, multiprocessors_ = 1;
     cudaStream_t stream_ = nullptr;
-    cublasHandle_t blas_ = nullptr;
+    mutable cublasHandle_t blas_ = nullptr;
 };
 
 }  // namespace fisher_select::cuda

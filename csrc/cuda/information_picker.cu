@@ -13,6 +13,8 @@ namespace fisher_select::cuda {
 namespace {
 
 constexpr const char* kRemedy = "select from a part of the pool";
+/// Multiplications of a pick that take about as long as launching its kernels: 50 us.
+constexpr double kLaunchesRule = 1e9;
 
 /// What a batch starts from; the rest of the state goes on.
 __global__ void start_batch(PickState* state) {
@@ -122,6 +124,7 @@ void InformationPicker::refresh(int64_t step) {
 bool InformationPicker::raise_precision(int64_t step) {
     if (precision_ == Precision::float64) return false;
     precision_ = Precision::float64;
+    graphs_.clear();
     committed_.empty() ? rebuild_state() : refresh(step);
     return true;
 }
@@ -137,8 +140,10 @@ Advance InformationPicker::advance(int64_t most, bool even_if_worn) {
     bool crowded = false;
     while (advance.picks.empty() && advance.doubt == Doubt::none) {
         const int64_t room = information_.pending().capacity - pending_;
-        const bool one = crowded || even_if_worn;
-        enqueue(one ? 1 : std::min({most, kBatch, room}), crowded, even_if_worn);
+        if (crowded || even_if_worn)
+            enqueue(1, crowded, even_if_worn);
+        else
+            enqueue_graph(std::min({most, kBatch, room}));
         const int stopped = collect(advance);
         if (stopped == kUnsound) advance.doubt = Doubt::unsound;
         if (stopped == kWorn) advance.doubt = Doubt::worn;
@@ -152,6 +157,18 @@ void InformationPicker::enqueue(int64_t count, bool crowded, bool even_if_worn) 
     for (int64_t k = 0; k < count; ++k)
         single_ ? enqueue_pick(*single_, pending_ + k, crowded, even_if_worn)
                 : enqueue_pick(*double_, pending_ + k, crowded, even_if_worn);
+}
+
+void InformationPicker::enqueue_graph(int64_t count) {
+    // Where a pick's own work hides its launches there is nothing to gain.
+    if (factors_.pick_cost(options_.criterion) > kLaunchesRule)
+        return enqueue(count, false, false);
+    const auto [found, is_new] = graphs_.try_emplace({pending_, count, update_pending_});
+    if (is_new) return enqueue(count, false, false);
+    std::unique_ptr<Graph>& graph = found->second;
+    if (!graph) graph = std::make_unique<Graph>(device_, [&] { enqueue(count, false, false); });
+    graph->launch(device_);
+    update_pending_ = true;
 }
 
 template <class T>

@@ -3,7 +3,9 @@
 // by the dozen and follow one another there; the host looks when a batch is done.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "device_rows.h"
 #include "exact.h"
 #include "factors.h"
+#include "graph.h"
 #include "greedy.h"
 #include "information.h"
 #include "information_options.h"
@@ -43,7 +46,10 @@ private:
     void rebuild_state();
     template <class T>
     void enqueue_pick(PoolState<T>& pool, int64_t slot, bool crowded, bool even_if_worn);
+    /// Launches the kernels of `count` picks, one by one.
     void enqueue(int64_t count, bool crowded, bool even_if_worn);
+    /// The same for picks without a doubt, which the next batches repeat.
+    void enqueue_graph(int64_t count);
     /// Waits for what was enqueued, and books it.
     int collect(Advance& advance);
 
@@ -67,6 +73,14 @@ private:
     bool fresh_ = true;               // no pick since the state was rebuilt
     std::vector<int64_t> committed_;  // rows not yet in M
     std::vector<double> path_;
+
+    /// What tells the kernels of one batch from those of another.
+    struct Batch {
+        int64_t pending, count;
+        bool update_pending;
+        auto operator<=>(const Batch&) const = default;
+    };
+    std::map<Batch, std::unique_ptr<Graph>> graphs_;  // no graph: launched once so far
 };
 
 }  // namespace fisher_select::cuda
