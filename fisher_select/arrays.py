@@ -96,15 +96,20 @@ def as_probabilities(name: str, value: Array, n: int, likelihood: str) -> FloatA
     P = _as_finite(name, value, ("n", "C"))
     softmax = likelihood == "softmax"
     check_outputs(name, P.shape, n, softmax=softmax)
-    clip, farthest = False, 0.0
+    clip, farthest, wrong_sum = False, 0.0, None
     for start, rows in _row_chunks(P):
         low, high = float(rows.min()), float(rows.max())
-        off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) if softmax else np.zeros(1)
-        farthest = max(farthest, float(off.max()))
-        if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE or farthest > SUM_TOLERANCE:
-            row = _first_bad_row(rows, off)
+        if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE:
+            row = _first_outside(rows)
             raise not_probabilities(name, start + row, rows[row])
         clip = clip or low < 0.0 or high > 1.0
+        if softmax:
+            off = np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0)
+            farthest = max(farthest, float(off.max()))
+            if wrong_sum is None and farthest > SUM_TOLERANCE:
+                wrong_sum = start + int(np.argmax(off > SUM_TOLERANCE))
+    if wrong_sum is not None:  # entries outside [0, 1], such as logits, would have come first
+        raise not_probabilities(name, wrong_sum, P[wrong_sum])
     if clip:
         P = np.clip(P, 0.0, 1.0)
     if farthest > RENORMALIZE_ABOVE:
@@ -262,8 +267,8 @@ def _check_finite(name: str, array: FloatArray) -> None:
             raise not_finite(name, start + row, rows[row])
 
 
-def _first_bad_row(rows: FloatArray, off: npt.NDArray[np.float64]) -> int:
-    """`off` is how far each sum is from 1; of one entry where sums do not matter."""
+def _first_outside(rows: FloatArray) -> int:
+    """The first row with an entry outside [0, 1]."""
     exact = rows.astype(np.float64)
     outside = (exact < -RANGE_TOLERANCE) | (exact > 1.0 + RANGE_TOLERANCE)
-    return int(np.argmax(outside.any(axis=1) | (off > SUM_TOLERANCE)))
+    return int(np.argmax(outside.any(axis=1)))

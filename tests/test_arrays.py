@@ -210,6 +210,20 @@ def test_rounding_outside_the_unit_interval_is_clipped_not_passed_on() -> None:
     assert P[0, 1] < 0.0  # the caller's array is left alone
 
 
+def test_logits_are_called_so_wherever_the_first_one_lies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 1 << 10)  # many chunks
+    P = np.full((3000, 4), 0.25)
+    P[5], P[2900, 1] = 0.1, 3.0
+    message = r"^probabilities must lie in \[0, 1\] \(not logits\): row 2900, column 1 is 3,"
+    with pytest.raises(ValueError, match=message):
+        arrays.as_probabilities("probabilities", P, 3000, "softmax")
+    P[2900, 1] = 0.25
+    with pytest.raises(ValueError, match=r"for softmax \(within 0.001\): row 5 sums to 0.4$"):
+        arrays.as_probabilities("probabilities", P, 3000, "softmax")
+
+
 def test_sigmoid_rows_need_not_sum_to_one() -> None:
     P = np.array([[0.9], [0.2]])
     assert arrays.as_probabilities("probabilities", P, 2, "sigmoid") is P

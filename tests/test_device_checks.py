@@ -68,7 +68,7 @@ P = pool(np.float64)["probabilities"]
     [
         pytest.param(with_entry(P, 9, 2, 1.25), id="above"),
         pytest.param(with_entry(P, 50, 0, -0.5), id="below"),
-        pytest.param(with_entry(with_entry(P, 50, 0, -0.5), 7, 1, 0.9999), id="sum first"),
+        pytest.param(with_entry(with_entry(P, 50, 0, -0.5), 7, 1, 0.9999), id="both"),
         pytest.param(with_entry(P, 31, 2, np.nan), id="nan"),
         pytest.param(P * 0.99, id="sums"),
         pytest.param(P[:-1], id="rows"),

@@ -68,7 +68,8 @@ __global__ void find_not_finite(const T* data, int64_t rows, int64_t row_stride,
 }
 
 struct Found {
-    unsigned long long bad_row = kNoRow;
+    unsigned long long outside = kNoRow;    // first row with an entry outside [0, 1]
+    unsigned long long wrong_sum = kNoRow;  // first row that does not sum to 1
     unsigned repairs = 0;
 };
 
@@ -88,8 +89,9 @@ __global__ void inspect_rows(MatrixView p, ProbabilityLimits limits, Found* foun
     above = warp_reduce(above, Larger{});
     const double off = fabs(warp_reduce(sum, Plus{}) - 1.0);
     if (lane != 0) return;
-    if (below > limits.range || above > 1.0 + limits.range || off > limits.sum)
-        atomicMin(&found->bad_row, static_cast<unsigned long long>(row));
+    if (below > limits.range || above > 1.0 + limits.range)
+        atomicMin(&found->outside, static_cast<unsigned long long>(row));
+    if (off > limits.sum) atomicMin(&found->wrong_sum, static_cast<unsigned long long>(row));
     const unsigned repairs = (below > 0.0 || above > 1.0 ? kClip : 0u) |
                              (off > limits.renormalize ? kRenormalize : 0u);
     if (repairs != 0) atomicOr(&found->repairs, repairs);
@@ -154,8 +156,8 @@ ProbabilityFindings check_probabilities(const Device& device, const MatrixView& 
     launch(device, "check the probabilities", one_warp_each(probabilities.rows), &inspect_rows,
            probabilities, limits, found.data());
     const Found answer = found.download()[0];
-    return {as_row(answer.bad_row), (answer.repairs & kClip) != 0,
-            (answer.repairs & kRenormalize) != 0};
+    return {as_row(answer.outside != kNoRow ? answer.outside : answer.wrong_sum),
+            (answer.repairs & kClip) != 0, (answer.repairs & kRenormalize) != 0};
 }
 
 void repair_probabilities(const Device& device, const MatrixView& probabilities,

@@ -23,7 +23,7 @@ struct ProbabilityLimits {
 };
 
 struct ProbabilityFindings {
-    std::optional<int64_t> bad_row;  // the first beyond `range` or `sum`
+    std::optional<int64_t> bad_row;  // the first beyond `range`, or, without one, beyond `sum`
     bool clip = false;               // an entry lies outside [0, 1]
     bool renormalize = false;        // a sum is off by more than that
 };
