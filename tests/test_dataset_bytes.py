@@ -184,6 +184,17 @@ def test_cifar_refuses(content: Any, message: str, tmp_path: Path) -> None:
         datasets.cifar(folder)
 
 
+def test_a_pickle_cannot_ask_for_all_memory(tmp_path: Path) -> None:
+    folder = make.write_cifar10(tmp_path / "c")
+    for attack in (
+        b"\x80\x02}r\xff\xff\xff\x7f.",  # remember as number 2^31 - 1
+        b"\x80\x05\x96" + b"\xff" * 5 + b"\0\0\0.",  # a byte array of 1 TB
+    ):
+        (folder / "test_batch").write_bytes(attack)
+        with refused("test_batch: not a complete pickle"):
+            datasets.cifar(folder)
+
+
 def test_cifar_options(tmp_path: Path) -> None:
     folder = make.write_cifar10(tmp_path / "c")
     with refused("labels must be 'fine' for CIFAR-10, got 'coarse'"):

@@ -236,7 +236,13 @@ def test_arff_quotes_and_comments(tmp_path: Path) -> None:
     """
     path = write(tmp_path / "x.arff", text)
     data = datasets.table(
-        path, "n", missing="drop", categorical="one_hot", test_path=path, drop=["when"]
+        path,
+        "n",
+        missing_words=[],
+        missing="drop",
+        categorical="one_hot",
+        test_path=path,
+        drop=["when"],
     )
     # "", "?" in quotes and "it's", in this order; the bare ? is missing
     np.testing.assert_array_equal(data.pool_inputs, [[0, 0, 1], [0, 1, 0], [1, 0, 0]])

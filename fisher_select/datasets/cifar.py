@@ -2,15 +2,17 @@
 """CIFAR-10 and CIFAR-100, "python version": pickled dictionaries of bytes and arrays.
 
 A pickle is a program. Those read here may build dictionaries, lists, strings and numbers, and
-say what arrays of bytes they hold, which are made here, after a check. Whatever else a file asks
-for is refused before it is looked up.
+say what arrays of bytes they hold, which are made here, after a check. Whatever else a file
+asks for is refused before it is looked up.
 Format: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
 """
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -95,12 +97,14 @@ def _read_batch(path: Path, keys: Sequence[bytes]) -> dict[bytes, Any]:
     Python 2 wrote it, or Python 3 by a protocol up to 4.
     """
     with opened(path) as stream:
-        try:
-            found = _ArrayUnpickler(stream, encoding="bytes").load()
-        except _Refused as error:
-            raise ValueError(f"{path}: refused, for safety: {error}") from None
-        except _CORRUPT as error:
-            raise ValueError(f"{path}: not a complete pickle ({first_line(error)})") from None
+        data = stream.read()
+    try:
+        _check_operations(data)
+        found = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+    except _Refused as error:
+        raise ValueError(f"{path}: refused, for safety: {error}") from None
+    except _CORRUPT as error:
+        raise ValueError(f"{path}: not a complete pickle ({first_line(error)})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: must hold a dictionary, got {type(found).__name__}")
     # Python 3 wrote what Python 2 called str, if the file was pickled again.
@@ -111,6 +115,19 @@ def _read_batch(path: Path, keys: Sequence[bytes]) -> dict[bytes, Any]:
     if missing:
         raise ValueError(f"{path}: no key {', '.join(missing)}")
     return found
+
+
+def _check_operations(data: bytes) -> None:
+    """Check that lengths lie within the data, and that nothing is numbered out of turn.
+
+    The unpickler makes room for all lower numbers of what it is to remember, at once: one
+    altered byte can ask for gigabytes.
+    """
+    for opcode, argument, position in pickletools.genops(data):
+        remembers = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        # Each lower number takes at least a byte before this one.
+        if remembers and argument not in range((position or 0) + 1):
+            raise ValueError(f"object number {argument} at byte {position}")
 
 
 class _Refused(pickle.UnpicklingError):
