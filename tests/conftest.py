@@ -80,3 +80,12 @@ def shared_golden() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared golden files beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data sets beside the checkout; skips where they are not."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no shared data sets beside this checkout")
+    return folder

@@ -1,38 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """CIFAR-10 and CIFAR-100, "python version": pickled dictionaries of bytes and arrays.
 
-A pickle is a program. The one that reads these files may build dictionaries, lists, strings,
-numbers and NumPy arrays; whatever else a file asks for is refused before it is looked up.
+A pickle is a program. Those read here may build dictionaries, lists, strings and numbers, and
+say what arrays of bytes they hold, which are made here, after a check. Whatever else a file
+asks for is refused before it is looked up.
 Format: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
 """
 
 from __future__ import annotations
 
+import io
+import math
 import pickle
-from collections.abc import Callable, Sequence
+import pickletools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.raw import first_line, licence_beside, opened
-from fisher_select.datasets.targets import as_labels
 from fisher_select.options import one_of
 
-__all__ = ["cifar", "read_batch"]
+__all__ = ["cifar"]
 
 _SHAPE = (3, 32, 32)  # channels first: 1,024 red values, then green, then blue
-
-# The function that NumPy's pickles call to make an empty array; its module's name has changed.
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-}
 
 # A damaged pickle can fail in any of the operations it is made of.
 _CORRUPT = (
@@ -97,54 +91,96 @@ def cifar(path: str | Path, *, labels: str = "fine") -> Dataset:
     )
 
 
-def read_batch(path: Path, keys: Sequence[bytes]) -> dict[bytes, Any]:
-    """Unpickle a dictionary of bytes, lists and arrays; nothing of the file is executed.
+def _read_batch(path: Path, keys: Sequence[bytes]) -> dict[bytes, Any]:
+    """Unpickle a dictionary that has `keys`; its arrays are still stand-ins.
 
-    Parameters
-    ----------
-    path
-        Written by Python 2, or by Python 3 up to pickle protocol 4.
-    keys
-        What must be there.
-
-    Raises
-    ------
-    OSError
-        The file is missing or cannot be read.
-    ValueError
-        It is truncated or corrupt, names anything but NumPy's arrays, or lacks a key.
+    Python 2 wrote it, or Python 3 by a protocol up to 4.
     """
     with opened(path) as stream:
-        try:
-            found = _ArrayUnpickler(stream, encoding="bytes").load()
-        except _Refused as error:
-            raise ValueError(f"{path}: refused, for safety: {error}") from None
-        except _CORRUPT as error:
-            raise ValueError(f"{path}: not a complete pickle ({first_line(error)})") from None
+        data = stream.read()
+    try:
+        _check_operations(data)
+        found = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+    except _Refused as error:
+        raise ValueError(f"{path}: refused, for safety: {error}") from None
+    except _CORRUPT as error:
+        raise ValueError(f"{path}: not a complete pickle ({first_line(error)})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: must hold a dictionary, got {type(found).__name__}")
     # Python 3 wrote what Python 2 called str, if the file was pickled again.
-    found = {k.encode() if isinstance(k, str) else k: v for k, v in found.items()}
+    found = {
+        k.encode("utf-8", "replace") if isinstance(k, str) else k: v for k, v in found.items()
+    }
     missing = [key.decode() for key in keys if key not in found]
     if missing:
         raise ValueError(f"{path}: no key {', '.join(missing)}")
     return found
 
 
+def _check_operations(data: bytes) -> None:
+    """Check that lengths lie within the data, and that nothing is numbered out of turn.
+
+    The unpickler makes room for all lower numbers of what it is to remember, at once: one
+    altered byte can ask for gigabytes.
+    """
+    for opcode, argument, position in pickletools.genops(data):
+        remembers = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        # Each lower number takes at least a byte before this one.
+        if remembers and argument not in range((position or 0) + 1):
+            raise ValueError(f"object number {argument} at byte {position}")
+
+
 class _Refused(pickle.UnpicklingError):
     """A pickle asks for something else than arrays."""
 
 
+class _Kind:
+    """Stands for a NumPy type in a pickle: keeps its code, such as "u1"."""
+
+    def __init__(self, code: object = None, *_: object) -> None:
+        self.code = code.decode("ascii", "replace") if isinstance(code, bytes) else code
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and fields: nothing that one byte could have."""
+
+
+class _Array:
+    """Stands for an array in a pickle: NumPy's own way to restore one trusts the file."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def table(self) -> NDArray[np.uint8] | None:
+        """The array, if it is one of uint8 [rows, columns] and has as many bytes."""
+        match self.state:
+            case (_, (int(rows), int(columns)), _Kind(code="u1"), fortran, bytes(data)):
+                if min(rows, columns) > 0 and rows * columns == len(data):
+                    order: Literal["F", "C"] = "F" if fortran else "C"
+                    return np.frombuffer(data, np.uint8).reshape(rows, columns, order=order)
+        return None
+
+
+# The module of the function that makes an empty array has had two names.
+_STAND_INS: dict[tuple[str, str], type] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+}
+
+
 class _ArrayUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        if (module, name) not in _ALLOWED:
+    def find_class(self, module: str, name: str) -> type:
+        if (module, name) not in _STAND_INS:
             raise _Refused(f"the pickle asks for {module}.{name}, only arrays are read")
-        allowed: Callable[..., Any] = _ALLOWED[module, name]
-        return allowed
+        return _STAND_INS[module, name]
 
 
 def _names(path: Path, key: bytes) -> tuple[str, ...]:
-    names = read_batch(path, [key])[key]
+    names = _read_batch(path, [key])[key]
     if not isinstance(names, list) or not all(isinstance(n, bytes | str) for n in names):
         raise ValueError(f"{path}: {key.decode()} must be a list of names")
     return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names)
@@ -152,17 +188,14 @@ def _names(path: Path, key: bytes) -> tuple[str, ...]:
 
 def _batch(path: Path, key: bytes, classes: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Images [n, 3, 32, 32] and labels [n] of one file."""
-    batch = read_batch(path, [b"data", key])
-    data, width = batch[b"data"], int(np.prod(_SHAPE))
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8:
-        raise ValueError(f"{path}: data must be an array of uint8")
-    if data.ndim != 2 or data.shape[1] != width or len(data) == 0:
-        raise ValueError(f"{path}: data must be [n, {width}], got {list(data.shape)}")
-    if not isinstance(batch[key], list | np.ndarray) or len(batch[key]) != len(data):
+    batch = _read_batch(path, [b"data", key])
+    held, width = batch[b"data"], math.prod(_SHAPE)
+    data = held.table() if isinstance(held, _Array) else None
+    if data is None or data.shape[1] != width:
+        raise ValueError(f"{path}: data must be an array of uint8 [n, {width}]")
+    listed = batch[key]
+    if not isinstance(listed, list) or len(listed) != len(data):
         raise ValueError(f"{path}: {key.decode()} must be a list of {len(data)}, one an image")
-    try:
-        listed = np.asarray(batch[key])
-    except ValueError:
-        raise ValueError(f"{path}: {key.decode()} must be a list of numbers") from None
-    labels, _ = as_labels(path, listed, "multi_class", classes)
-    return data.reshape(-1, *_SHAPE), labels
+    if not all(type(label) is int and 0 <= label < classes for label in listed):
+        raise ValueError(f"{path}: {key.decode()} must be integers from 0 to {classes - 1}")
+    return data.reshape(-1, *_SHAPE), np.array(listed, dtype=np.int64)

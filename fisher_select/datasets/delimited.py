@@ -57,6 +57,10 @@ def read_delimited(
         raise ValueError(f"quote must be one character, got {quote!r}")
     with opened(path) as stream:
         text = stream.read()
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error.reason})") from None
     if separator == BLANKS:
         text = b"\n".join(b" ".join(line.split()) for line in text.splitlines())
     if len(text) >= _LARGEST:
@@ -78,7 +82,7 @@ def read_delimited(
             ),
             csv.ConvertOptions(null_values=[], strings_can_be_null=False),
         )
-    except (pa.ArrowException, UnicodeError) as error:
+    except pa.ArrowException as error:
         raise ValueError(f"{path}: not a table ({first_line(error)})") from None
     names = table.column_names if header else map(str, range(table.num_columns))
     return Frame(path, tuple(names), tuple(as_column(column) for column in table.columns))
