@@ -75,7 +75,7 @@ def image_folder(
                 f"{', '.join(test_files) or 'none'}"
             )
         test = _read(test_files, colour, rows.inputs.shape[2:])
-    pool, test = parts(rows, test, test_fraction, seed)
+    pool, test = parts(folder, rows, test, test_fraction, seed)
     return Dataset(
         folder.resolve().name,
         *pool,
