@@ -11,7 +11,6 @@ equally many of each. A small ResNet is trained from scratch in each round.
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -19,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import fisher_select as fs
 from benchmarks.machine import provenance
 from benchmarks.resnet import resnet
-from fisher_select import files, strategies
+from fisher_select import datasets, files, strategies
 from fisher_select.datasets import Dataset
 from fisher_select.experiment import Run
 from fisher_select.report import curves
@@ -91,24 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def fashion(folder: Path) -> Dataset:
     """The first images of each of four classes, pixels in [0, 1], shape [n, 1, 28, 28]."""
-    parts = []
-    for stem, counts in (("train", COUNTS), ("t10k", (TEST,) * len(COUNTS))):
-        images = _idx(folder / f"{stem}-images-idx3-ubyte.gz").astype(np.float32) / 255.0
-        labels = _idx(folder / f"{stem}-labels-idx1-ubyte.gz").astype(np.int64)
+    source, parts = datasets.idx(folder), []
+    for images, labels, counts in (
+        (source.pool_inputs, source.pool_labels, COUNTS),
+        (source.test_inputs, source.test_labels, (TEST,) * len(COUNTS)),
+    ):
         rows = np.sort(
             np.concatenate([np.flatnonzero(labels == c)[:k] for c, k in enumerate(counts)])
         )
-        parts += [images[rows, None], labels[rows]]
+        parts += [images[rows].astype(np.float32) / 255.0, labels[rows]]
     return Dataset("imbalanced", *parts, classes=len(COUNTS))
-
-
-def _idx(path: Path) -> npt.NDArray[np.uint8]:
-    """An array of bytes in the idx format: a magic number, the shape, the data."""
-    with gzip.open(path, "rb") as stream:
-        raw = stream.read()
-    axes = raw[3]
-    shape = np.frombuffer(raw, ">u4", count=axes, offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(tuple(shape))
 
 
 def _classes(data: Dataset, records: Sequence[fs.loop.RoundRecord]) -> list[list[int]]:

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import secrets
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +41,15 @@ __all__ = [
 PICK_COLUMNS = ("rank", "index", "score")
 
 # What NumPy and zipfile raise for files that are cut short, altered or of another kind.
-_CORRUPT = (ValueError, EOFError, OSError, SyntaxError, zipfile.BadZipFile, zlib.error)
+_CORRUPT = (
+    ValueError,
+    EOFError,
+    OSError,
+    SyntaxError,
+    tokenize.TokenError,  # a header is parsed as Python
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_array(path: Path, names: Sequence[str]) -> NDArray[Any]:

@@ -158,6 +158,10 @@ def test_image_folder_refuses(tmp_path: Path) -> None:
     with refused(f"^{extra}: images must have 8 bits a channel, got mode 'I;16'"):
         datasets.image_folder(folder)
     extra.unlink()
+    extra.mkdir()
+    with pytest.raises(OSError, match=f"^cannot read {extra}: is a directory"):
+        datasets.image_folder(folder)
+    extra.rmdir()
     with refused("the class folders must be c, d, e, got c"):
         (tmp_path / "test" / "c").mkdir(parents=True)
         (tmp_path / "test" / "c" / "1.png").touch()

@@ -51,7 +51,7 @@ def breast_cancer() -> Dataset:
 
     bunch = load_breast_cancer()
     rows = Part(bunch.data, bunch.target.astype(np.int64))
-    pool, test = parts(rows, None, None, seed=0)
+    pool, test = parts("breast_cancer", rows)
     names = tuple(map(str, bunch.target_names))
     raw = Dataset("breast_cancer", *pool, *test, classes=2, class_names=names)
     return standardized(raw)
@@ -67,6 +67,6 @@ def diabetes() -> Dataset:
     from sklearn.datasets import load_diabetes
 
     inputs, target = load_diabetes(return_X_y=True)
-    pool, test = parts(Part(inputs, target), None, None, seed=0)
+    pool, test = parts("diabetes", Part(inputs, target))
     raw = Dataset("diabetes", *pool, *test, classes=1, task="regression")
     return standardized(raw)

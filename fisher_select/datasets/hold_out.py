@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,17 +83,27 @@ def hold_out(
 
 
 def parts(
-    rows: Part, test: Part | None, test_fraction: float | None, seed: int
+    source: Path | str,
+    rows: Part,
+    test: Part | None = None,
+    test_fraction: float | None = None,
+    seed: int = 0,
 ) -> tuple[Part, Part]:
     """Pool and test set: as the source has them, or split off the one part it has.
 
+    Errors are those of `hold_out`, behind the name of the source.
     Splitting copies both parts, so that a memory map stays one only where `test` is given.
     """
     if test is not None:
         if test_fraction is not None:
-            raise ValueError("test_fraction must not be set where there are test rows")
+            raise ValueError(
+                f"{source}: test_fraction must not be set where there are test rows"
+            )
         return rows, test
     fraction = TEST_FRACTION if test_fraction is None else test_fraction
-    kept, held = hold_out(rows.labels, fraction, seed=seed)
+    try:
+        kept, held = hold_out(rows.labels, fraction, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     pool = Part(rows.inputs[kept], rows.labels[kept])
     return pool, Part(rows.inputs[held], rows.labels[held])

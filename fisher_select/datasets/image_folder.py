@@ -6,11 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.hold_out import Part, parts
 from fisher_select.datasets.images import CHANNELS, decoded, stacked
-from fisher_select.datasets.raw import licence_beside
+from fisher_select.datasets.raw import licence_beside, opened
 from fisher_select.options import as_count, one_of
 
 __all__ = ["image_folder"]
@@ -74,7 +75,7 @@ def image_folder(
                 f"{', '.join(test_files) or 'none'}"
             )
         test = _read(test_files, colour, rows.inputs.shape[2:])
-    pool, test = parts(rows, test, test_fraction, seed)
+    pool, test = parts(folder, rows, test, test_fraction, seed)
     return Dataset(
         folder.resolve().name,
         *pool,
@@ -104,5 +105,11 @@ def _read(files: dict[str, list[Path]], colour: str, size: tuple[int, int] | Non
     """All images, and the number of each one's folder."""
     labels = np.repeat(np.arange(len(files)), [len(listed) for listed in files.values()])
     paths = (path for listed in files.values() for path in listed)
-    images = ((str(path), decoded(path, str(path), colour, size)) for path in paths)
+    images = ((str(path), _decoded(path, colour, size)) for path in paths)
     return Part(stacked(images, len(labels)), labels)
+
+
+def _decoded(path: Path, colour: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    with opened(path) as stream:
+        data = stream.read()
+    return decoded(data, str(path), colour, size)

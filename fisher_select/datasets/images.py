@@ -8,7 +8,6 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,14 @@ _DEEP = ("I", "F")  # Pillow's kinds of more than 8 bits, which it would clip
 
 
 def decoded(
-    source: Path | bytes, where: str, colour: str, size: tuple[int, int] | None = None
+    data: bytes, where: str, colour: str, size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
     """Decode one image.
 
     Parameters
     ----------
-    source
-        A file, or the bytes of one.
+    data
+        What an image file holds.
     where
         What to call it in messages.
     colour : {"gray", "rgb"}
@@ -60,9 +59,7 @@ def decoded(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(
-                io.BytesIO(source) if isinstance(source, bytes) else source
-            ) as file:
+            with Image.open(io.BytesIO(data)) as file:
                 deep = file.mode.startswith(_DEEP)
                 if not deep:
                     image = file.convert(_MODES[colour])

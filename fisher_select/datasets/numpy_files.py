@@ -62,7 +62,7 @@ def npz(
     if test_inputs is not None:
         given = (path, arrays["test_inputs"]), (path, arrays["test_labels"])
         test, _ = _part(*given, task, classes)
-    pool, test = parts(rows, test, test_fraction, seed)
+    pool, test = parts(path, rows, test, test_fraction, seed)
     return Dataset(stem(path), *pool, *test, classes, task=task)
 
 
@@ -103,7 +103,7 @@ def npy(
     test = None
     if test_path is not None and test_labels is not None:
         test, _ = _part(_mapped(test_path), _mapped(test_labels), task, classes)
-    pool, test = parts(rows, test, test_fraction, seed)
+    pool, test = parts(path, rows, test, test_fraction, seed)
     return Dataset(stem(Path(path)), *pool, *test, classes, task=task)
 
 

@@ -70,7 +70,7 @@ def packed_jpeg(
     if len(labels) != len(offsets) - 1:
         raise ValueError(f"{path}: {len(labels)} labels for {len(offsets) - 1} images")
     images = stacked(_images(path, jpeg, offsets, colour), len(labels))
-    pool, test = parts(Part(images, labels), None, test_fraction, seed)
+    pool, test = parts(path, Part(images, labels), None, test_fraction, seed)
     return Dataset(
         stem(path), *pool, *test, classes, class_names=class_names, image_shape=images.shape[1:]
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
@@ -69,6 +69,16 @@ def readers() -> tuple[str, ...]:
 @dataclass(frozen=True)
 class DatasetSpec:
     """Table ``[dataset]``: a reader, its options, and what to make of what it reads.
+
+    Such as the imbalanced pool of the FisherMask paper, for a model of vectors::
+
+        [dataset]
+        reader = "idx"
+        path = "data/fashion_mnist"
+        classes = [0, 1, 2, 3]
+        counts = [250, 5000, 250, 250]
+        scale = "unit"
+        flatten = true
 
     Attributes
     ----------
@@ -206,8 +216,7 @@ _WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or 
 
 def _choices(hint: Any) -> list[Any]:
     """The types of a union that TOML can have: neither None nor Path, which is a string."""
-    union = get_origin(hint) in (Union, UnionType)
-    options = get_args(hint) if union else (hint,)
+    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
     return [option for option in options if option not in (NoneType, Path)]
 
 

@@ -120,7 +120,9 @@ def table(
     inputs = _matrices([source.inputs for source in sources], categorical)
     labels = [_labels(source, task, names) for source in sources]
     found = [Part(*both) for both in zip(inputs, labels, strict=True)]
-    pool, test = parts(found[0], found[1] if len(found) > 1 else None, test_fraction, seed)
+    pool, test = parts(
+        path, found[0], found[1] if len(found) > 1 else None, test_fraction, seed
+    )
     pool, test = _filled(Path(path), pool, test)
     return Dataset(
         stem(Path(path)), *pool, *test, classes=len(names), task=task, class_names=names

@@ -73,7 +73,9 @@ def time_series(
         if len(names) < 2:
             raise ValueError(f"{path}: expected at least two classes, got {', '.join(names)}")
     found = [Part(one.inputs, _labels(one, names)) for one in series]
-    both = parts(found[0], found[1] if test_path is not None else None, test_fraction, seed)
+    both = parts(
+        path, found[0], found[1] if test_path is not None else None, test_fraction, seed
+    )
     return Dataset(
         stem(path),
         *both[0],
