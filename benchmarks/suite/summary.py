@@ -36,7 +36,7 @@ def summarize(
     -------
     dict
         As JSON has it: for each strategy ``labeled`` [k], ``values`` [s, k] of the first
-        metric, mean and standard deviation over seeds of all, the area under the mean curve of each
+        metric, mean and deviation over seeds of all, the area under the curve of each
         seed as a mean height, the labels at which the mean curve reaches `level` (None: never),
         and the mean labels of each class at the end.
     """
