@@ -32,7 +32,7 @@ from benchmarks.suite.protocol import (  # noqa: E402
     located,
 )
 from benchmarks.suite.runner import Outcome  # noqa: E402
-from benchmarks.suite.summary import labels_to, mean_height, summarize  # noqa: E402
+from benchmarks.suite.summary import labels_to, summarize  # noqa: E402
 
 FILES = sorted(suite.PROTOCOLS.glob("*.toml"))
 
@@ -335,9 +335,6 @@ def test_levels_of_metrics_where_less_is_better() -> None:
     assert labels_to(0.5, labeled, np.array([0.9, 0.5, 0.1]), lower=True) == 20
     assert labels_to(0.05, labeled, np.array([0.9, 0.5, 0.1]), lower=True) is None
     assert labels_to(0.9, labeled, np.array([0.1, 0.95, 0.2]), lower=False) == 20
-    heights = mean_height(labeled, np.array([[0.0, 1.0, 1.0]]))
-    assert heights == pytest.approx([(5 + 20) / 30])
-    assert mean_height(labeled[:1], np.array([[0.3]])) == pytest.approx([0.3])
 
 
 def test_paths_are_taken_from_the_data_folder(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ Result = Mapping[str, Any]
 
 def main() -> None:
     """Rewrite the tables of the page."""
-    results = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(RESULTS.glob("*.json"))]
+    results = [
+        json.loads(p.read_text(encoding="utf-8")) for p in sorted(RESULTS.glob("*.json"))
+    ]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
@@ -98,8 +100,11 @@ def _section(result: Result) -> str:
         "",
         f"{metric.replace('_', ' ').capitalize()}, mean of {len(result['seeds'])} seeds with "
         "standard deviation; area: mean height of the curve."
-        + (f" Trained on the whole pool: {_value(np.mean(result['full_data']), lower)}."
-           if result["full_data"] else ""),
+        + (
+            f" Trained on the whole pool: {_value(np.mean(result['full_data']), lower)}."
+            if result["full_data"]
+            else ""
+        ),
         "",
         _row(["strategy", *heads, "area", level, "selection"]),
         "|---|" + "---:|" * (len(heads) + 3),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.suite.protocol import Protocol
 from benchmarks.suite.runner import FULL_DATA, Outcome
+from fisher_select.comparison import area_under_curve
 from fisher_select.metrics import LOWER_IS_BETTER
 
 _LOWER = (*LOWER_IS_BETTER, "bayes_risk")
@@ -78,7 +79,7 @@ def _strategy(label: str, runs: Sequence[Outcome], level: float | None) -> dict[
     metric = next(iter(runs[0].metrics))
     labeled = np.array(runs[0].labeled)
     values = {name: np.array([run.metrics[name] for run in runs]) for name in runs[0].metrics}
-    heights = mean_height(labeled, values[metric])
+    heights = area_under_curve(labeled, values[metric])
     counts = [run.class_counts[-1] for run in runs if run.class_counts is not None]
     return {
         "strategy": label,
@@ -94,13 +95,6 @@ def _strategy(label: str, runs: Sequence[Outcome], level: float | None) -> dict[
         "train_seconds": round(sum(run.train_seconds for run in runs), 1),
         "select_seconds": round(sum(run.select_seconds for run in runs), 1),
     }
-
-
-def mean_height(labeled: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Area under curves [s, k] by trapezoids, over the range of labels: [s]."""
-    if len(labeled) == 1:
-        return np.asarray(values[:, 0])
-    return np.asarray(np.trapezoid(values, labeled, axis=1) / (labeled[-1] - labeled[0]))
 
 
 def labels_to(
