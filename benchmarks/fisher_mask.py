@@ -24,8 +24,8 @@ from benchmarks.engine import Settings
 from benchmarks.machine import ROOT
 from benchmarks.pairing import AnswerError, Pairs, alternate
 from benchmarks.record import Figure, Record, at_least, informative, seconds
-from benchmarks.resnet import STEMS, seeded
 from fisher_select import features
+from fisher_select.resnet import STEMS, seeded
 
 CLASSES = 10
 LIMIT = 10.0

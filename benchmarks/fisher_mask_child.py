@@ -15,8 +15,8 @@ import numpy as np
 import fisher_select as fs
 from benchmarks.digit_images import digit_images, train
 from benchmarks.memory_child import highest
-from benchmarks.resnet import seeded
 from fisher_select import features
+from fisher_select.resnet import seeded
 
 
 def main(task: str) -> None:

@@ -21,11 +21,11 @@ import numpy as np
 
 import fisher_select as fs
 from benchmarks.machine import provenance
-from benchmarks.resnet import resnet
 from fisher_select import datasets, files, strategies
 from fisher_select.datasets import Dataset
 from fisher_select.experiment import Run
 from fisher_select.report import curves
+from fisher_select.resnet import resnet
 from fisher_select.training import TorchTrainer
 
 COUNTS = (50, 1000, 50, 50)  # images a class in the pool

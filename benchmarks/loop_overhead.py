@@ -3,7 +3,7 @@
 
     python -m benchmarks.loop_overhead [CONFIG.toml]
 
-Runs each strategy of an experiment (on rows of plain vectors) once, with its first seed and a
+Runs each strategy of an experiment once, with its first seed and a
 run directory, and prints the parts of the wall time; what was written must read back. The rest
 is all that no part of a round's own timing covers; the figure to reach is 2 %.
 """
@@ -15,12 +15,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks.pairing import AnswerError
-from fisher_select import datasets, experiment, training
+from fisher_select import datasets, experiment
 from fisher_select.experiment import Candidate, Experiment
 from fisher_select.loop import ActiveLearner, RoundRecord
 
@@ -61,9 +60,9 @@ def _rest(spent: float, wall: float) -> str:
 
 def timed(plan: Experiment, candidate: Candidate, folder: Path) -> tuple[Rounds, float]:
     """The rounds of one run, and the wall time from the first line of the loop to the last."""
-    data = datasets.load(plan.dataset)
+    factory, data = plan.model.prepared(datasets.load(plan.dataset))
     learner = ActiveLearner(
-        partial(training.mlp, data.pool_inputs.shape[1], plan.model.hidden, data.classes),
+        factory,
         data,
         strategy=candidate.strategy,
         **asdict(plan.loop),

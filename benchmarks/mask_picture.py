@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 
 import fisher_select as fs
-from benchmarks.resnet import resnet
 from fisher_select.features import Layout
 from fisher_select.mask_profile import draw_mask_profile
+from fisher_select.resnet import resnet
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: select from files, run an experiment, tell what is installed.
+"""The command line: select from files, run an experiment, report, tell what is installed.
 
 Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 130 interrupted. Whatever
 goes wrong is one line on stderr, never a traceback.
@@ -36,7 +36,7 @@ from rich.progress import (
 )
 
 import fisher_select
-from fisher_select import backends, experiment, files, options, report, strategies
+from fisher_select import backends, cli_report, experiment, files, options, report, strategies
 from fisher_select.errors import NumericalError
 from fisher_select.experiment import Candidate, Experiment, RecordCallback
 from fisher_select.extras import require
@@ -184,6 +184,10 @@ def run(
         console = Console()
         console.print(report.results_table(found, plan.name))
         typer.echo(f"wrote {picture}, {results.name} and */picks.csv in {seconds:.0f} s")
+
+
+app.command("report")(cli_report.report)
+app.command("compare")(cli_report.compare)
 
 
 @app.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ import numpy as np
 from fisher_select import config, datasets, strategies, training
 from fisher_select.datasets import Dataset, DatasetSpec
 from fisher_select.loop import ActiveLearner, RoundRecord
+from fisher_select.models import Model
 from fisher_select.options import as_count, as_seed
 from fisher_select.strategies import Strategy
 from fisher_select.strategy_inputs import takes_samples
@@ -55,20 +55,6 @@ class Loop:
             as_count(name, getattr(self, name))
         if self.evaluation < 0:
             raise ValueError(f"evaluation must be at least 0, got {self.evaluation}")
-
-
-@dataclass(frozen=True)
-class Model:
-    """Table ``[model]``: a multi-layer perceptron's hidden layers, and their dropout."""
-
-    hidden: tuple[int, ...]
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise ValueError(f"hidden must list widths of at least 1, got {list(self.hidden)}")
 
 
 @dataclass(frozen=True)
@@ -218,16 +204,7 @@ def run(
         A directory that cannot be written, or in which another process is at work.
     """
     data = datasets.load(experiment.dataset)
-    if data.pool_inputs.ndim > 2:
-        data = datasets.flattened(data)  # what the perceptron takes
-    network = experiment.model
-    model_factory = partial(
-        training.mlp,
-        data.pool_inputs.shape[1],
-        network.hidden,
-        data.classes,
-        dropout=network.dropout,
-    )
+    model_factory, data = experiment.model.prepared(data)
     learners = {
         (candidate, seed): ActiveLearner(
             model_factory,

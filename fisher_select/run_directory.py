@@ -33,7 +33,7 @@ from fisher_select import files, random_state
 from fisher_select.labels import LabelFormat
 from fisher_select.records import RoundRecord, from_lines, to_line
 
-__all__ = ["RunDirectory"]
+__all__ = ["RunDirectory", "read_records"]
 
 _LONGEST = 60  # characters of a value in a message
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")  # see files.replacing
@@ -102,17 +102,7 @@ class RunDirectory:
         ValueError
             A file is damaged, or one is missing.
         """
-        try:
-            lines = self._lines("records.jsonl")
-            timings = self._lines("timings.jsonl")[: len(lines)]
-            records = [from_lines(*pair) for pair in zip(lines, timings, strict=True)]
-            if [record.round for record in records] != list(range(len(records))):
-                raise ValueError("rounds out of order")
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self.path}: records.jsonl and timings.jsonl are not those of a run "
-                f"({error}); delete the folder"
-            ) from None
+        records = read_records(self.path)
         labels: dict[int, Any] = {}
         if (self.path / "labels.csv").exists():
             labels, _ = self._labels.read(self.path / "labels.csv")
@@ -158,10 +148,6 @@ class RunDirectory:
     def _random_path(self, number: int) -> Path:
         return self.path / f"random-{number}.npz"
 
-    def _lines(self, name: str) -> list[str]:
-        path = self.path / name
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
     def _check_config(self) -> None:
         path = self.path / "config.json"
         if not path.exists():
@@ -193,6 +179,34 @@ class RunDirectory:
             state = _STATE.fullmatch(path.name)
             if _TEMPORARY.fullmatch(path.name) or (state and int(state[1]) != last):
                 path.unlink()
+
+
+def read_records(folder: Path) -> list[RoundRecord]:
+    """Finished rounds of a run directory, which is left as it is; none when there are none.
+
+    Raises
+    ------
+    ValueError
+        A file is damaged, or one is missing.
+    OSError
+        A file cannot be read.
+    """
+    try:
+        lines = _lines(folder / "records.jsonl")
+        timings = _lines(folder / "timings.jsonl")[: len(lines)]
+        records = [from_lines(*pair) for pair in zip(lines, timings, strict=True)]
+        if [record.round for record in records] != list(range(len(records))):
+            raise ValueError("rounds out of order")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}: records.jsonl and timings.jsonl are not those of a run "
+            f"({error}); delete the folder"
+        ) from None
+    return records
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def _shown(flat: Mapping[str, Any], key: str, *, whole: bool = False) -> str:

@@ -39,12 +39,13 @@ LAYERS = (
     {"fisher_mask"},
     {"strategies"},
     {"datasets", "fitting", "metrics", "pool", "random_state", "records", "trainer"},
-    {"training", "labels", "schedule", "tensorboard"},
-    {"oracles", "run_directory", "strategy_inputs"},
+    {"training", "labels", "resnet", "schedule", "tensorboard", "comparison"},
+    {"models", "oracles", "run_directory", "strategy_inputs"},
     {"description"},
     {"config", "loop", "distributed", "adapters"},
     {"experiment"},
     {"report"},
+    {"cli_report"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}

@@ -22,6 +22,7 @@ from fisher_select.datasets.image_folder import image_folder
 from fisher_select.datasets.medmnist import medmnist
 from fisher_select.datasets.numpy_files import npy, npz
 from fisher_select.datasets.packed_jpeg import packed_jpeg
+from fisher_select.datasets.projection import projected
 from fisher_select.datasets.spec import DatasetSpec, load, names, readers
 from fisher_select.datasets.table import table
 from fisher_select.datasets.time_series import time_series
@@ -44,6 +45,7 @@ __all__ = [
     "npy",
     "npz",
     "packed_jpeg",
+    "projected",
     "readers",
     "standardized",
     "subset",

@@ -28,9 +28,10 @@ from fisher_select.datasets.image_folder import image_folder
 from fisher_select.datasets.medmnist import medmnist
 from fisher_select.datasets.numpy_files import npy, npz
 from fisher_select.datasets.packed_jpeg import packed_jpeg
+from fisher_select.datasets.projection import projected
 from fisher_select.datasets.table import table
 from fisher_select.datasets.time_series import time_series
-from fisher_select.options import as_seed, one_of
+from fisher_select.options import as_count, as_seed, one_of
 
 __all__ = ["DatasetSpec", "load", "names", "readers"]
 
@@ -88,7 +89,7 @@ class DatasetSpec:
         Keyword arguments of the reader, `seed` left out. Paths are as the working directory
         sees them.
     seed : int
-        Of the hold-out split and of the draw of `counts`.
+        Of the hold-out split, of the draw of `counts` and of the `projection`.
     name : str or None
         Takes the place of the one the reader gives.
     licence : str or None
@@ -100,7 +101,9 @@ class DatasetSpec:
     scale : {"unit", "standard"} or None
         `unit_pixels` or `standardized`; done third.
     flatten : bool
-        As in `flattened`; done last.
+        As in `flattened`; done fourth.
+    projection : int or None
+        Width of a random projection, as in `projected`; done last.
 
     Raises
     ------
@@ -117,12 +120,15 @@ class DatasetSpec:
     counts: tuple[int, ...] | None = None
     scale: str | None = None
     flatten: bool = False
+    projection: int | None = None
 
     def __post_init__(self) -> None:
         one_of("reader", self.reader, readers())
         as_seed(self.seed)
         if self.scale is not None:
             one_of("scale", self.scale, _SCALES)
+        if self.projection is not None:
+            as_count("projection", self.projection)
         known = inspect.signature(_reader(self.reader)).parameters
         for key, parameter in known.items():
             if parameter.default is parameter.empty and key not in self.options:
@@ -175,6 +181,8 @@ class DatasetSpec:
             data = _SCALES[self.scale](data)
         if self.flatten:
             data = flattened(data)
+        if self.projection is not None:
+            data = projected(data, self.projection, seed=self.seed)
         return replace(data, name=self.name or data.name, licence=self.licence or data.licence)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+__all__ = ["STEMS", "Block", "resnet", "seeded"]
+
 STEMS = ("imagenet", "small")
 
 
@@ -42,6 +44,7 @@ def resnet(
     width: int = 64,
     blocks: tuple[int, ...] = (2, 2, 2, 2),
     stem: str = "small",
+    dropout: float = 0.0,
 ) -> nn.Sequential:
     """A residual network; the defaults with width 64 are ResNet-18, 11.2 million parameters.
 
@@ -54,6 +57,8 @@ def resnet(
     blocks : tuple of int
         Blocks of each stage.
     stem : {"imagenet", "small"}
+    dropout : float
+        Share of the features dropped in training before the last layer; 0 puts no layer in.
     """
     if stem not in STEMS:
         raise ValueError(f"stem must be one of {STEMS}, got {stem!r}")
@@ -73,7 +78,10 @@ def resnet(
             stride = 2 if stage > 0 and block == 0 else 1
             layers.append(Block(inputs, outputs, stride))
             inputs = outputs
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes)]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    layers.append(nn.Linear(inputs, classes))
     return nn.Sequential(*layers)
 
 

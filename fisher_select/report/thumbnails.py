@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of what was picked: the data set is read again, if it is the one that was used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fisher_select import datasets, description
+from fisher_select.datasets import Dataset
+from fisher_select.report.reading import StoredRun
+from fisher_select.report.style import INK, drawing
+
+__all__ = [
+    "NoImagesError",
+    "draw_thumbnails",
+    "in_words",
+    "read_dataset",
+    "read_images",
+    "shown_picks",
+]
+
+_ROUNDS, _IMAGES = 6, 12  # of a picture, at most
+
+
+class NoImagesError(Exception):
+    """Why there are no pictures of the picks."""
+
+
+def read_dataset(run: StoredRun) -> Dataset:
+    """Read the data set of a run again.
+
+    It is the one named in ``results.json`` beside the run, which `fisher-select run` writes, or
+    else the bundled one of the run's name. Its inputs have to be those that the run digested.
+
+    Raises
+    ------
+    NoImagesError
+        It cannot be read, or is another one; the message is a clause.
+    """
+    try:
+        data = datasets.load(_spec(run))
+    except (OSError, ValueError, ImportError) as error:
+        raise NoImagesError(f"the data set cannot be read again ({error})") from None
+    digests = {description.digest(d.pool_inputs) for d in (data, datasets.flattened(data))}
+    if run.config["dataset"].get("pool_inputs") not in digests:
+        raise NoImagesError(f"the data set {data.name} is not the one that the run has used")
+    return data
+
+
+def read_images(run: StoredRun) -> Dataset:
+    """Likewise, but NoImagesError as well where it has no images."""
+    data = read_dataset(run)
+    if data.image_shape is None:
+        raise NoImagesError(f"{data.name} is not a data set of images")
+    return data
+
+
+def _spec(run: StoredRun) -> Any:
+    results = run.path.resolve().parent / "results.json"
+    if results.is_file():
+        try:
+            return json.loads(results.read_text(encoding="utf-8"))["config"]["dataset"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{results} is not a results file") from None
+    return run.config["dataset"]["name"]
+
+
+def shown_picks(run: StoredRun) -> list[tuple[int, NDArray[np.int64]]]:
+    """Rows to show: of some rounds, evenly spread, the label count and the first picks."""
+    made = [(r.labeled, r.selection.indices[:_IMAGES]) for r in run.records if r.selection]
+    places = np.unique(np.linspace(0, len(made) - 1, min(_ROUNDS, len(made))).round())
+    return [made[int(place)] for place in places]
+
+
+def draw_thumbnails(
+    path: Path, run: StoredRun, data: Dataset, picks: Sequence[tuple[int, NDArray[np.int64]]]
+) -> None:
+    """A row of images a round, each with its bought label beneath."""
+    channels, height, width = data.image_shape or (1, 1, 1)
+    columns = max(len(rows) for _, rows in picks)
+    chosen = np.concatenate([rows for _, rows in picks])
+    images = data.pool_inputs[chosen].reshape(-1, channels, height, width)
+    images = _as_colours(images.astype(np.float64))
+    with drawing(path, 1.0 + 0.62 * columns, 0.1 + 0.84 * len(picks)) as figure:
+        panels = figure.subplots(len(picks), columns, squeeze=False)
+        for axes in panels.flat:
+            axes.set_axis_off()
+        taken = 0
+        for line, (labeled, rows) in zip(panels, picks, strict=True):
+            line[0].text(
+                -0.25, 0.5, f"{labeled}\nlabels", transform=line[0].transAxes,
+                ha="right", va="center", fontsize=8, color=INK,
+            )  # fmt: skip
+            for axes, row in zip(line, rows.tolist(), strict=False):
+                axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                name = in_words(run.labels.get(row), data.class_names)
+                axes.set_title(name, y=-0.32, fontsize=7, color=INK)
+                taken += 1
+
+
+def _as_colours(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Images [n, channels, h, w] scaled together to [0, 1], as [n, h, w] or [n, h, w, 3]."""
+    low, high = images.min(), images.max()
+    scaled = (images - low) / (high - low if high > low else 1.0)
+    if images.shape[1] == 3:
+        return np.moveaxis(scaled, 1, -1)
+    return scaled.mean(axis=1)
+
+
+def in_words(label: Any, names: Sequence[str] | None) -> str:
+    """A label for people; "?" where it has not been bought yet."""
+    if label is None:
+        return "?"
+    if np.ndim(label) == 1:
+        present = [str(c) if names is None else names[c] for c in np.flatnonzero(label)]
+        return ", ".join(present) or "none"
+    if isinstance(label, np.floating):
+        return f"{label:.3g}"
+    return str(label) if names is None else names[int(label)]
