@@ -18,8 +18,8 @@ from fisher_select.report.style import INK, drawing
 
 __all__ = [
     "NoImagesError",
+    "all_in_words",
     "draw_thumbnails",
-    "in_words",
     "read_dataset",
     "read_images",
     "shown_picks",
@@ -87,7 +87,7 @@ def draw_thumbnails(
     chosen = np.concatenate([rows for _, rows in picks])
     images = data.pool_inputs[chosen].reshape(-1, channels, height, width)
     images = _as_colours(images.astype(np.float64))
-    with drawing(path, 1.0 + 0.62 * columns, 0.1 + 0.84 * len(picks)) as figure:
+    with drawing(path, 0.7 + 0.45 * columns, 0.1 + 0.68 * len(picks)) as figure:
         panels = figure.subplots(len(picks), columns, squeeze=False)
         for axes in panels.flat:
             axes.set_axis_off()
@@ -95,12 +95,12 @@ def draw_thumbnails(
         for line, (labeled, rows) in zip(panels, picks, strict=True):
             line[0].text(
                 -0.25, 0.5, f"{labeled}\nlabels", transform=line[0].transAxes,
-                ha="right", va="center", fontsize=8, color=INK,
+                ha="right", va="center", fontsize=9, color=INK,
             )  # fmt: skip
             for axes, row in zip(line, rows.tolist(), strict=False):
                 axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-                name = in_words(run.labels.get(row), data.class_names)
-                axes.set_title(name, y=-0.32, fontsize=7, color=INK)
+                name = _in_words(run.labels.get(row), data.class_names)
+                axes.set_title(name, y=-0.45, fontsize=9, color=INK)
                 taken += 1
 
 
@@ -108,17 +108,29 @@ def _as_colours(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """Images [n, channels, h, w] scaled together to [0, 1], as [n, h, w] or [n, h, w, 3]."""
     low, high = images.min(), images.max()
     scaled = (images - low) / (high - low if high > low else 1.0)
-    if images.shape[1] == 3:
-        return np.moveaxis(scaled, 1, -1)
-    return scaled.mean(axis=1)
+    coloured: NDArray[np.float64] = np.moveaxis(scaled, 1, -1)
+    return coloured if images.shape[1] == 3 else coloured.mean(axis=-1)
 
 
-def in_words(label: Any, names: Sequence[str] | None) -> str:
+def all_in_words(
+    run: StoredRun, data: Dataset, picks: Sequence[tuple[int, NDArray[np.int64]]]
+) -> str:
+    """The labels of the picks shown, round by round."""
+    return "; ".join(
+        f"at {labeled} labels "
+        + ", ".join(_in_words(run.labels.get(row), data.class_names) for row in rows.tolist())
+        for labeled, rows in picks
+    )
+
+
+def _in_words(label: Any, names: Sequence[str] | None) -> str:
     """A label for people; "?" where it has not been bought yet."""
     if label is None:
         return "?"
     if np.ndim(label) == 1:
-        present = [str(c) if names is None else names[c] for c in np.flatnonzero(label)]
+        present = [
+            str(c) if names is None else names[c] for c in np.flatnonzero(label).tolist()
+        ]
         return ", ".join(present) or "none"
     if isinstance(label, np.floating):
         return f"{label:.3g}"
