@@ -46,8 +46,8 @@ def classes(study: Study, gallery: Gallery) -> Section:
                 counts,
                 shown_names,
                 caption="Labels of each class (rows) in each round (columns).",
-                alt="Shaded tables, one a strategy, of the labels of each class in each round; the "
-                f"numbers at {last} labels are in the table of this section.",
+                alt="Shaded tables, one a strategy, of the labels of each class in each "
+                f"round; the numbers at {last} labels are in the table of this section.",
             )
         ],
     )

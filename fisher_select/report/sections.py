@@ -54,8 +54,8 @@ def _summary(study: Study, metric: str, level: Level, gallery: Gallery) -> Secti
                 study,
                 rows,
                 metric,
-                caption="Area under the curve (bars of one standard error) and labels to the level; "
-                "hatched where the level was not reached.",
+                caption="Area under the curve (bars of one standard error) and labels to the "
+                "level; hatched where the level was not reached.",
                 alt=f"Area under the curve: {', '.join(areas)}. Labels to the level: "
                 f"{', '.join(reached)}.",
             )
