@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisher_select.comparison import PenaltyMatrix
+from fisher_select.extras import require
 from fisher_select.report.study import Study
-from fisher_select.report.style import INK, drawing, look, quiet, scale_of, titled
+from fisher_select.report.style import FAINT, INK, drawing, look, quiet, scale_of, titled
 from fisher_select.report.summary import SummaryRow
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def draw_class_counts(
     lines = -(-len(counts) // columns)
     height = 0.9 + min(3.4, 0.22 * len(names))
     most = max(float(table.max()) for table in counts.values())
-    with drawing(path, 1.5 + 3.1 * columns, 0.5 + height * lines, gap=0.08) as figure:
+    with drawing(path, 1.5 + 2.6 * columns, 0.5 + height * lines, gap=0.08) as figure:
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         for axes, (strategy, table) in zip(panels.flat, counts.items(), strict=False):
             image = _shaded(axes, table.T, most, "{:.0f}")
@@ -104,6 +105,9 @@ def draw_class_counts(
 
 def draw_penalties(path: Path, found: PenaltyMatrix) -> None:
     """The matrix with its numbers, and beneath it the means of the columns."""
+    require("matplotlib", extra="experiments")
+    from matplotlib.patches import Rectangle
+
     names, size = found.strategies, len(found.strategies)
     most = max(1e-9, float(found.matrix.max()))
     with drawing(path, 2.6 + 0.5 * size, 2.0 + 0.32 * size) as figure:
@@ -114,9 +118,12 @@ def draw_penalties(path: Path, found: PenaltyMatrix) -> None:
         upper.set_ylabel("is better", color=INK)
         upper.xaxis.set_ticks_position("top")
         upper.set_xticks(range(size), names, rotation=40, ha="left")
-        upper.tick_params(labeltop=True)
+        upper.tick_params(labeltop=True, labelbottom=False)
         upper.set_title("is beaten", fontsize=10, color=INK)
+        for place in range(size):  # nobody meets himself
+            upper.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, color=FAINT))
         lower.set_yticks([0], ["mean"])
+        lower.tick_params(labelbottom=False)
         for axes in (upper, lower):
             axes.tick_params(length=0, colors=INK)
 
