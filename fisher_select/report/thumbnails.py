@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _ROUNDS, _IMAGES = 6, 12  # of a picture, at most
+_LINE = 1.5  # height of a row with its labels, in images
+_LONGEST = 7  # characters of a label that fit beneath an image
 
 
 class NoImagesError(Exception):
@@ -87,21 +89,26 @@ def draw_thumbnails(
     chosen = np.concatenate([rows for _, rows in picks])
     images = data.pool_inputs[chosen].reshape(-1, channels, height, width)
     images = _as_colours(images.astype(np.float64))
-    with drawing(path, 0.7 + 0.45 * columns, 0.1 + 0.68 * len(picks)) as figure:
-        panels = figure.subplots(len(picks), columns, squeeze=False)
-        for axes in panels.flat:
-            axes.set_axis_off()
+    wide, high = width / max(width, height), height / max(width, height)
+    # One panel with all images: seventy panels would take the layout a second.
+    with drawing(path, 0.8 + 0.45 * columns, 0.1 + 0.45 * _LINE * len(picks)) as figure:
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        small: dict[str, Any] = {"fontsize": 9, "color": INK}
         taken = 0
-        for line, (labeled, rows) in zip(panels, picks, strict=True):
-            line[0].text(
-                -0.25, 0.5, f"{labeled}\nlabels", transform=line[0].transAxes,
-                ha="right", va="center", fontsize=9, color=INK,
-            )  # fmt: skip
-            for axes, row in zip(line, rows.tolist(), strict=False):
-                axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        for line, (labeled, rows) in enumerate(picks):
+            top = _LINE * line
+            text = f"{labeled}\nlabels"
+            axes.text(-0.15, top + high / 2, text, ha="right", va="center", **small)
+            for column, row in enumerate(rows.tolist()):
+                box = (column, column + 0.92 * wide, top + 0.92 * high, top)
+                axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, extent=box)
                 name = _in_words(run.labels.get(row), data.class_names)
-                axes.set_title(name, y=-0.45, fontsize=9, color=INK)
+                place = (column + 0.46 * wide, top + 0.95 * high)
+                axes.text(*place, _short(name), ha="center", va="top", **small)
                 taken += 1
+        axes.set_xlim(0, columns)
+        axes.set_ylim(_LINE * len(picks), 0)
 
 
 def _as_colours(images: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,3 +142,7 @@ def _in_words(label: Any, names: Sequence[str] | None) -> str:
     if isinstance(label, np.floating):
         return f"{label:.3g}"
     return str(label) if names is None else names[int(label)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
