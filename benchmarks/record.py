@@ -96,6 +96,7 @@ def render_table(records: Sequence[Mapping[str, Any]]) -> str:
         "",
         "Written by `python -m benchmarks.run`; raw times are in `benchmarks/results/`.",
         "Ratios are medians over pairs taken by turns in one process.",
+        "Label efficiency, and who beats whom: [SUITE.md](SUITE.md).",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),

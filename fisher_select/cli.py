@@ -54,6 +54,7 @@ _STDOUT = Path("-")
 app = typer.Typer(
     add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
+cli_report.add_commands(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,10 +185,6 @@ def run(
         console = Console()
         console.print(report.results_table(found, plan.name))
         typer.echo(f"wrote {picture}, {results.name} and */picks.csv in {seconds:.0f} s")
-
-
-app.command("report")(cli_report.report)
-app.command("compare")(cli_report.compare)
 
 
 @app.command()

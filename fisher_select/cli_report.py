@@ -14,7 +14,7 @@ from fisher_select import files
 from fisher_select import report as reports
 from fisher_select.extras import require
 
-__all__ = ["compare", "report"]
+__all__ = ["add_commands"]
 
 _WIDE = 1000  # columns of a table that goes to a file or a pipe: nothing is folded
 
@@ -31,6 +31,12 @@ LevelScore: TypeAlias = Annotated[
 MetricName: TypeAlias = Annotated[
     str | None, typer.Option(help="Metric to compare by; the first of the runs if not given.")
 ]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Make them commands of the program."""
+    for command in (report, compare):
+        app.command()(command)
 
 
 def report(

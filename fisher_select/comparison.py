@@ -57,7 +57,7 @@ def area_under_curve(labeled: npt.ArrayLike, values: npt.ArrayLike) -> Float64:
 def level_of(metric: str, share: float, best: float) -> float:
     """The score that is a share (above 0, at most 1) of the best one.
 
-    ``share * best``, or ``best / share`` of a metric that falls: for 95 % an RMSE of 0.19 is 0.2.
+    ``share * best``, or ``best / share`` of a metric that falls: 95 % of RMSE 0.19 is 0.2.
     """
     if not 0 < share <= 1:
         raise ValueError(f"level must be above 0 and at most 1, got {share}")
@@ -108,7 +108,8 @@ class Scores:
         means = None
         if self.baseline is not None:
             means = np.mean(list(self.values[self.baseline].values()), axis=0)
-        chosen, bought = [], self.batch_size
+        chosen: list[int] = []
+        bought = self.batch_size
         while True:
             (column,) = np.nonzero(self.labeled == self.labeled[0] + bought)
             if column.size == 0 or (means is not None and self._saturated(means, column[0])):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fisher_select import files
 from fisher_select.extras import require
 
+_LEFTMOST = 0.03  # the axis spans decades even where every share is large
 _COLOUR, _INK, _FAINT = "#0072B2", "#222222", "#d9d9d9"
 
 
@@ -75,12 +76,10 @@ def draw_mask_profile(path: Path, profile: MaskProfile, title: str) -> None:
         axes.barh(positions, np.where(shares > 0, shares, np.nan), color=_COLOUR, height=0.7)
         axes.set_xscale("log")
         smallest = shares[shares > 0].min()
-        axes.set_xlim(smallest / 3, 4.0)
+        axes.set_xlim(left := min(smallest / 3, _LEFTMOST), 4.0)
         for position, share in enumerate(shares.tolist()):
-            text = f" {100 * share:.2g} %" if share > 0 else " none"
-            axes.text(
-                share or smallest / 3, position, text, va="center", fontsize=7, color=_INK
-            )
+            text = f" {100 * share:.3g} %" if share > 0 else " none"
+            axes.text(share or left, position, text, va="center", fontsize=7, color=_INK)
         labels = [f"{n} ({s:,})" for n, s in zip(profile.layers, profile.sizes, strict=True)]
         axes.set_yticks(positions, labels, fontsize=7)
         axes.invert_yaxis()

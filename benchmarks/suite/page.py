@@ -86,46 +86,51 @@ def _matrix(results: Sequence[Result], found: PenaltyMatrix) -> str:
 
 
 def _section(result: Result) -> str:
-    strategies = result["strategies"]
-    first = strategies[0]["labeled"]
-    shown = sorted({len(first) // 4, len(first) // 2, len(first) - 1})
     lower, metric = result["lower_is_better"], result["metric"]
-    heads = [f"{first[k]} labels" for k in shown]
-    level = "" if result["level"] is None else f"labels to {_value(result['level'], lower)}"
-    lines = [
-        f"## `{result['name']}`",
-        "",
-        f"{result['source']}. {' '.join(result['departures'].split())}",
-        "",
+    labeled = result["strategies"][0]["labeled"]
+    shown = sorted({len(labeled) // 4, len(labeled) // 2, len(labeled) - 1})
+    heads = ["strategy", *(f"{labeled[k]} labels" for k in shown), "area"]
+    if result["level"] is not None:
+        heads.append(f"labels to {_value(result['level'], lower)}")
+    per_class = result["reach"] is not None
+    heads += [*(["labels a class at the end"] if per_class else []), "selection"]
+    order = sorted(result["strategies"], key=lambda s: s["area"]["mean"], reverse=not lower)
+    words = (
         f"{metric.replace('_', ' ').capitalize()}, mean of {len(result['seeds'])} seeds with "
         "standard deviation; area: mean height of the curve."
-        + (
-            f" Trained on the whole pool: {_value(np.mean(result['full_data']), lower)}."
-            if result["full_data"]
-            else ""
-        ),
-        "",
-        _row(["strategy", *heads, "area", level, "selection"]),
-        "|---|" + "---:|" * (len(heads) + 3),
-    ]
-    order = sorted(strategies, key=lambda s: s["area"]["mean"], reverse=not lower)
-    for strategy in order:
-        mean, spread = strategy["mean"][metric], strategy["deviation"][metric]
-        cells = [_spread(mean[k], spread[k], lower) for k in shown]
-        area = _spread(strategy["area"]["mean"], strategy["area"]["deviation"], lower)
-        reached = strategy["labels_to_level"]
-        lines.append(
-            _row(
-                [
-                    strategy["strategy"],
-                    *cells,
-                    area,
-                    "never" if reached is None else str(reached),
-                    f"{strategy['select_seconds']:.1f} s",
-                ]
-            )
-        )
-    return "\n".join([*lines, "", f"`{result['command']}`; commit {result['commit']}.", ""])
+    )
+    if per_class:
+        words += f" Trained on the whole pool: {_value(np.mean(result['full_data']), lower)}."
+    return "\n".join(
+        [
+            f"## `{result['name']}`",
+            "",
+            f"{result['source']}. {' '.join(result['departures'].split())}",
+            "",
+            words,
+            "",
+            _row(heads),
+            "|---|" + "---:|" * (len(heads) - 1),
+            *(_row(_cells(result, strategy, shown)) for strategy in order),
+            "",
+            f"`{result['command']}`; commit {result['commit']}.",
+            "",
+        ]
+    )
+
+
+def _cells(result: Result, strategy: Result, shown: Sequence[int]) -> list[str]:
+    """One line of a protocol's table."""
+    lower, metric = result["lower_is_better"], result["metric"]
+    mean, spread = strategy["mean"][metric], strategy["deviation"][metric]
+    area, reached = strategy["area"], strategy["labels_to_level"]
+    cells = [strategy["strategy"], *(_spread(mean[k], spread[k], lower) for k in shown)]
+    cells.append(_spread(area["mean"], area["deviation"], lower))
+    if result["level"] is not None:
+        cells.append("never" if reached is None else str(reached))
+    if result["reach"] is not None:
+        cells.append(" ".join(f"{count:.0f}" for count in strategy["labels_per_class"]))
+    return [*cells, f"{strategy['select_seconds']:.1f} s"]
 
 
 def _value(value: float, lower: bool) -> str:

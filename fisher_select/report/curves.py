@@ -107,7 +107,12 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_learning_curve(
-    path: Path, found: Sequence[Curve], title: str, *, spread: str = DEVIATION
+    path: Path,
+    found: Sequence[Curve],
+    title: str,
+    *,
+    spread: str = DEVIATION,
+    width: float | None = None,
 ) -> None:
     """Draw the metric against labels as a PNG, written whole or not at all.
 
@@ -117,9 +122,11 @@ def draw_learning_curve(
         The file, a curve a strategy, and the picture's heading.
     spread
         What the band shows to either side of the mean: `DEVIATION` or `STANDARD_ERROR`.
+    width
+        Inches; None makes room for the legend.
     """
     many = len(found) > _MOST_INSIDE
-    with drawing(path, 8.0 if many else 6.4, 4.3) as figure:
+    with drawing(path, width or (8.0 if many else 6.4), 4.3) as figure:
         axes = figure.add_subplot()
         for order, curve in enumerate(found):
             appearance = look(order)
@@ -139,7 +146,6 @@ def draw_learning_curve(
                 curve.labeled,
                 mean,
                 linewidth=1.8,
-                markersize=6,
                 label=curve.label,
                 zorder=2 + len(found) - order,
                 **appearance,

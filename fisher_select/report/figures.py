@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisher_select.comparison import PenaltyMatrix
+from fisher_select.extras import require
 from fisher_select.report.study import Study
-from fisher_select.report.style import INK, drawing, look, quiet, scale_of, titled
+from fisher_select.report.style import FAINT, INK, drawing, look, quiet, scale_of, titled
 from fisher_select.report.summary import SummaryRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 __all__ = ["draw_class_counts", "draw_penalties", "draw_seconds", "draw_summary"]
 
+_BAR = "#5b7c99"
 _DARK = 0.6  # share of a colour map's range from which white text is the legible one
 _MOST_NUMBERS = 160  # cells of a panel that have room for their numbers
 _MOST_NAMES = 40  # rows of a panel that have room for their names
@@ -28,7 +31,7 @@ _PANELS = 3  # side by side
 
 def draw_summary(path: Path, study: Study, rows: Sequence[SummaryRow], metric: str) -> None:
     """Two panels with a line a strategy: area under the curve, labels to the level."""
-    names, places = [row.strategy for row in rows], np.arange(len(rows))
+    names, places = [row.strategy for row in rows], range(len(rows))
     order = {name: i for i, name in enumerate(study.strategies)}
     scale, _ = scale_of(metric)
     with drawing(path, 8.0, 1.3 + 0.3 * len(rows)) as figure:
@@ -39,11 +42,10 @@ def draw_summary(path: Path, study: Study, rows: Sequence[SummaryRow], metric: s
                 scale * row.area,
                 place,
                 xerr=scale * row.area_deviation / np.sqrt(row.seeds),
-                markersize=8,
                 capsize=3,
                 **appearance,
             )
-            _draw_labels(right, place, row, int(study.labeled[-1]), appearance["color"])
+            _draw_labels(right, place, row, int(study.labeled[-1]))
         left.set_yticks(places, names)
         left.invert_yaxis()
         left.set_xlabel(f"area under the curve, {titled(metric)}", color=INK)
@@ -53,12 +55,12 @@ def draw_summary(path: Path, study: Study, rows: Sequence[SummaryRow], metric: s
             quiet(axes, grid="x")
 
 
-def _draw_labels(axes: Axes, place: int, row: SummaryRow, last: int, colour: str) -> None:
+def _draw_labels(axes: Axes, place: int, row: SummaryRow, last: int) -> None:
     """A bar with its number; hatched, over the whole width, where the level was not reached."""
     if row.labels is None:
-        axes.barh(place, last, height=0.6, color="white", edgecolor=colour, hatch="////")
+        axes.barh(place, last, height=0.6, color="white", edgecolor=_BAR, hatch="////")
     else:
-        axes.barh(place, row.labels, height=0.6, color=colour)
+        axes.barh(place, row.labels, height=0.6, color=_BAR)
     text = f" > {last}" if row.labels is None else f" {row.labels}"
     axes.text(row.labels or last, place, text, va="center", fontsize=9, color=INK)
 
@@ -81,7 +83,7 @@ def draw_class_counts(
     lines = -(-len(counts) // columns)
     height = 0.9 + min(3.4, 0.22 * len(names))
     most = max(float(table.max()) for table in counts.values())
-    with drawing(path, 1.5 + 3.1 * columns, 0.5 + height * lines) as figure:
+    with drawing(path, 1.5 + 2.6 * columns, 0.5 + height * lines, gap=0.08) as figure:
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         for axes, (strategy, table) in zip(panels.flat, counts.items(), strict=False):
             image = _shaded(axes, table.T, most, "{:.0f}")
@@ -103,20 +105,25 @@ def draw_class_counts(
 
 def draw_penalties(path: Path, found: PenaltyMatrix) -> None:
     """The matrix with its numbers, and beneath it the means of the columns."""
+    require("matplotlib", extra="experiments")
+    from matplotlib.patches import Rectangle
+
     names, size = found.strategies, len(found.strategies)
-    side = 1.6 + 0.52 * size
     most = max(1e-9, float(found.matrix.max()))
-    with drawing(path, side + 1.2, side + 0.9) as figure:
+    with drawing(path, 2.6 + 0.5 * size, 2.0 + 0.32 * size) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[size, 1])
-        _shaded(upper, found.matrix, most, "{:.2f}", diagonal=False)
-        _shaded(lower, found.column_means[None], most, "{:.2f}")
+        _shaded(upper, found.matrix, most, "{:.2g}", diagonal=False)
+        _shaded(lower, found.column_means[None], most, "{:.2g}")
         upper.set_yticks(range(size), names)
         upper.set_ylabel("is better", color=INK)
         upper.xaxis.set_ticks_position("top")
         upper.set_xticks(range(size), names, rotation=40, ha="left")
-        upper.tick_params(labeltop=True)
+        upper.tick_params(labeltop=True, labelbottom=False)
         upper.set_title("is beaten", fontsize=10, color=INK)
+        for place in range(size):  # nobody meets himself
+            upper.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, color=FAINT))
         lower.set_yticks([0], ["mean"])
+        lower.tick_params(labelbottom=False)
         for axes in (upper, lower):
             axes.tick_params(length=0, colors=INK)
 
@@ -154,7 +161,7 @@ def draw_seconds(path: Path, study: Study) -> None:
 
 def _shaded(
     axes: Axes, table: NDArray[np.float64], most: float, form: str, *, diagonal: bool = True
-) -> object:
+) -> AxesImage:
     """A table as shades from white (0) to dark blue (`most`), with numbers where they fit."""
     image = axes.imshow(table, cmap="Blues", vmin=0, vmax=most, aspect="auto")
     axes.spines[:].set_visible(False)

@@ -15,7 +15,7 @@ from fisher_select import files
 from fisher_select.comparison import penalty_matrix
 from fisher_select.extras import require
 from fisher_select.report import sections
-from fisher_select.report.sections import Gallery, Picture
+from fisher_select.report.gallery import Gallery, Picture, Section
 from fisher_select.report.study import Study
 from fisher_select.report.summary import Level
 
@@ -62,25 +62,21 @@ def write_report(
     chosen = [metric_of(study, metric) for study in studies]
     folder = figures_of(path)
     files.make_folder(folder)
-    several = len(studies) > 1
-    chapters = [
-        {
-            "name": study.name,
-            "facts": _facts(study),
-            "notes": study.notes,
-            "sections": list(
-                sections.of_study(
-                    study, name, level or Level(), Gallery(folder, f"{number}-" * several)
-                )
-            ),
-        }
-        for number, (study, name) in enumerate(zip(studies, chosen, strict=True), start=1)
-    ]
-    if len(set(chosen)) == 1 and max(len(study.strategies) for study in studies) > 1:
-        scores = [study.scores(chosen[0]) for study in studies]
-        found = penalty_matrix(scores)
-        overall = [sections.of_penalties(found, chosen[0], Gallery(folder))]
-    else:
+    chapters: list[dict[str, Any]] = []
+    for number, (study, name) in enumerate(zip(studies, chosen, strict=True), start=1):
+        gallery = Gallery(folder, f"{number}-" if len(studies) > 1 else "")
+        found = list(sections.of_study(study, name, level or Level(), gallery))
+        chapters.append(
+            {
+                "name": study.name,
+                "facts": _facts(study),
+                "notes": study.notes,
+                "sections": found,
+            }
+        )
+    overall = _overall(studies, chosen, Gallery(folder))
+    if len(studies) == 1:  # no need for a chapter of its own
+        chapters[0]["sections"][2:2] = overall
         overall = []
     template = resources.files("fisher_select.report").joinpath("page.html.jinja")
     environment = jinja2.Environment(
@@ -106,6 +102,16 @@ def metric_of(study: Study, metric: str | None) -> str:
     return study.metrics[0] if metric is None else metric
 
 
+def _overall(
+    studies: Sequence[Study], metrics: Sequence[str], gallery: Gallery
+) -> list[Section]:
+    """Penalties over all experiments; none of metrics that differ, or of a single strategy."""
+    if len(set(metrics)) > 1 or max(len(study.strategies) for study in studies) == 1:
+        return []
+    scores = [study.scores(metrics[0]) for study in studies]
+    return [sections.of_penalties(penalty_matrix(scores), metrics[0], gallery)]
+
+
 def _title(studies: Sequence[Study]) -> str:
     return ", ".join(
         dict.fromkeys(study.runs[0].config["dataset"]["name"] for study in studies)
@@ -116,18 +122,19 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     """The experiment in terms and values."""
     config = study.runs[0].config
     dataset, trainer = config["dataset"], config["trainer"]
+    labeled = study.labeled
     seeds = sorted({run.seed for run in study.runs})
     return [
         ("Data set", f"{dataset['name']} ({dataset['task'].replace('_', ' ')})"),
         ("Classes", str(dataset["classes"])),
         (
             "Labels",
-            f"{study.labeled[0]} to {study.labeled[-1]}, {config['batch_size']} a round",
+            f"{labeled[0]} to {labeled[-1]}, {config['batch_size']} a round",
         ),
         ("Strategies", ", ".join(study.strategies)),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Training", ", ".join(f"{k} {v}" for k, v in trainer.items() if _matters(k, v))),
-        ("Model", str(trainer.get("model", "–"))),
+        ("Model", " ".join(str(trainer.get("model", "–")).split())),
     ]
 
 

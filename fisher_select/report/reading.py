@@ -73,7 +73,7 @@ class StoredRun:
     @property
     def finished(self) -> bool:
         """Whether all rounds are there that were asked for."""
-        return len(self.records) == self.config["rounds"] + 1
+        return len(self.records) == int(self.config["rounds"]) + 1
 
     @property
     def labeled(self) -> list[int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs that may be compared: one data set, model and batch size, several strategies and seeds."""
+"""Runs that may be compared: one data set, model and batch size; strategies and seeds."""
 
 from __future__ import annotations
 

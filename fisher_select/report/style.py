@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fisher_select import files
 from fisher_select.extras import require
@@ -32,7 +32,7 @@ _LINES: tuple[Any, ...] = (
     (0, (1, 1)),
     (0, (3, 3)),
 )
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 
 _NAMES = {"macro_auc": "macro ROC AUC", "macro_f1": "macro F1", "nll": "NLL", "ece": "ECE"}
 
@@ -48,7 +48,9 @@ def look(order: int) -> dict[str, Any]:
         "color": _COLOURS[order % len(_COLOURS)],
         "linestyle": _LINES[(order + turn) % len(_LINES)],
         "marker": _MARKERS[order % len(_MARKERS)],
+        "markersize": 7,
         "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
     }
 
 
@@ -71,28 +73,31 @@ def shown(metric: str, value: float, band: float | None = None) -> str:
 
 
 @contextmanager
-def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches that is a PNG at `path`, whole, when the block succeeds."""
+def drawing(path: Path, width: float, height: float, *, gap: float = 0.04) -> Iterator[Figure]:
+    """A figure of so many inches that is a PNG at `path`, whole, when the block succeeds.
+
+    `gap` is left around each panel, in inches.
+    """
     require("matplotlib", extra="experiments")
     # Not pyplot: no global state, no display; and the user's own style stays out of it.
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with style.context("default"), files.replacing(path) as temporary:
-        figure = Figure(figsize=(width, height), dpi=200, layout="constrained")
+        layout = ConstrainedLayoutEngine(w_pad=gap, h_pad=gap)
+        figure = Figure(figsize=(width, height), dpi=200, layout=layout)
         FigureCanvasAgg(figure)
         yield figure
         figure.savefig(temporary)
 
 
-def quiet(axes: Axes, *, grid: str | None = "y", left: bool = False) -> None:
+def quiet(axes: Axes, *, grid: Literal["x", "y"] = "y") -> None:
     """What is not data stays in the background."""
-    if grid is not None:
-        axes.grid(axis=grid, color=FAINT, linewidth=0.8)
+    axes.grid(axis=grid, color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"] if left else ["top", "right", "left"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(INK)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(INK)
     axes.tick_params(colors=INK, length=3)
-    if not left:
-        axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0)

@@ -55,7 +55,7 @@ class Level:
         return level_of(metric, self.share, best)
 
     def in_words(self, study: Study, metric: str) -> str:
-        """ "95 % of the best mean: 91.2"."""
+        """Such as "95 % of the best mean: 91.2"."""
         of = "the best mean" if self.score is None else shown(metric, self.score)
         return f"{100 * self.share:g} % of {of}: {shown(metric, self.value(study, metric))}"
 
@@ -133,7 +133,7 @@ def cells(row: SummaryRow, study: Study, metric: str) -> list[str]:
         shown(metric, row.final, row.final_deviation if several else None),
         shown(metric, row.area, row.area_deviation if several else None),
         f"> {study.labeled[-1]}" if row.labels is None else str(row.labels),
-        "–" if seconds is None else f"{seconds:.3g}",
+        "–" if seconds is None else f"{seconds:.2g}",
     ]
 
 

@@ -18,14 +18,16 @@ from fisher_select.report.style import INK, drawing
 
 __all__ = [
     "NoImagesError",
+    "all_in_words",
     "draw_thumbnails",
-    "in_words",
     "read_dataset",
     "read_images",
     "shown_picks",
 ]
 
 _ROUNDS, _IMAGES = 6, 12  # of a picture, at most
+_LINE = 1.5  # height of a row with its labels, in images
+_LONGEST = 7  # characters of a label that fit beneath an image
 
 
 class NoImagesError(Exception):
@@ -87,39 +89,60 @@ def draw_thumbnails(
     chosen = np.concatenate([rows for _, rows in picks])
     images = data.pool_inputs[chosen].reshape(-1, channels, height, width)
     images = _as_colours(images.astype(np.float64))
-    with drawing(path, 1.0 + 0.62 * columns, 0.1 + 0.84 * len(picks)) as figure:
-        panels = figure.subplots(len(picks), columns, squeeze=False)
-        for axes in panels.flat:
-            axes.set_axis_off()
+    wide, high = width / max(width, height), height / max(width, height)
+    # One panel with all images: seventy panels would take the layout a second.
+    with drawing(path, 0.8 + 0.45 * columns, 0.1 + 0.45 * _LINE * len(picks)) as figure:
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        small: dict[str, Any] = {"fontsize": 9, "color": INK}
         taken = 0
-        for line, (labeled, rows) in zip(panels, picks, strict=True):
-            line[0].text(
-                -0.25, 0.5, f"{labeled}\nlabels", transform=line[0].transAxes,
-                ha="right", va="center", fontsize=8, color=INK,
-            )  # fmt: skip
-            for axes, row in zip(line, rows.tolist(), strict=False):
-                axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-                name = in_words(run.labels.get(row), data.class_names)
-                axes.set_title(name, y=-0.32, fontsize=7, color=INK)
+        for line, (labeled, rows) in enumerate(picks):
+            top = _LINE * line
+            text = f"{labeled}\nlabels"
+            axes.text(-0.15, top + high / 2, text, ha="right", va="center", **small)
+            for column, row in enumerate(rows.tolist()):
+                box = (column, column + 0.92 * wide, top + 0.92 * high, top)
+                axes.imshow(images[taken], cmap="gray", vmin=0, vmax=1, extent=box)
+                name = _in_words(run.labels.get(row), data.class_names)
+                place = (column + 0.46 * wide, top + 0.95 * high)
+                axes.text(*place, _short(name), ha="center", va="top", **small)
                 taken += 1
+        axes.set_xlim(0, columns)
+        axes.set_ylim(_LINE * len(picks), 0)
 
 
 def _as_colours(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """Images [n, channels, h, w] scaled together to [0, 1], as [n, h, w] or [n, h, w, 3]."""
     low, high = images.min(), images.max()
     scaled = (images - low) / (high - low if high > low else 1.0)
-    if images.shape[1] == 3:
-        return np.moveaxis(scaled, 1, -1)
-    return scaled.mean(axis=1)
+    coloured: NDArray[np.float64] = np.moveaxis(scaled, 1, -1)
+    return coloured if images.shape[1] == 3 else coloured.mean(axis=-1)
 
 
-def in_words(label: Any, names: Sequence[str] | None) -> str:
+def all_in_words(
+    run: StoredRun, data: Dataset, picks: Sequence[tuple[int, NDArray[np.int64]]]
+) -> str:
+    """The labels of the picks shown, round by round."""
+    return "; ".join(
+        f"at {labeled} labels "
+        + ", ".join(_in_words(run.labels.get(row), data.class_names) for row in rows.tolist())
+        for labeled, rows in picks
+    )
+
+
+def _in_words(label: Any, names: Sequence[str] | None) -> str:
     """A label for people; "?" where it has not been bought yet."""
     if label is None:
         return "?"
     if np.ndim(label) == 1:
-        present = [str(c) if names is None else names[c] for c in np.flatnonzero(label)]
+        present = [
+            str(c) if names is None else names[c] for c in np.flatnonzero(label).tolist()
+        ]
         return ", ".join(present) or "none"
     if isinstance(label, np.floating):
         return f"{label:.3g}"
     return str(label) if names is None else names[int(label)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
