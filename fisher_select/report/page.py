@@ -105,8 +105,12 @@ def metric_of(study: Study, metric: str | None) -> str:
 def _overall(
     studies: Sequence[Study], metrics: Sequence[str], gallery: Gallery
 ) -> list[Section]:
-    """Penalties over all experiments; none of metrics that differ, or of a single strategy."""
-    if len(set(metrics)) > 1 or max(len(study.strategies) for study in studies) == 1:
+    """Penalties over all experiments; none where metrics differ or there is nothing to test."""
+    testable = any(
+        sum(len(study.of(strategy)) > 1 for strategy in study.strategies) > 1
+        for study in studies
+    )
+    if len(set(metrics)) > 1 or not testable:
         return []
     scores = [study.scores(metrics[0]) for study in studies]
     return [sections.of_penalties(penalty_matrix(scores), metrics[0], gallery)]
