@@ -66,14 +66,8 @@ def write_report(
     for number, (study, name) in enumerate(zip(studies, chosen, strict=True), start=1):
         gallery = Gallery(folder, f"{number}-" if len(studies) > 1 else "")
         found = list(sections.of_study(study, name, level or Level(), gallery))
-        chapters.append(
-            {
-                "name": study.name,
-                "facts": _facts(study),
-                "notes": study.notes,
-                "sections": found,
-            }
-        )
+        about = {"name": study.name, "facts": _facts(study), "notes": study.notes}
+        chapters.append(about | {"sections": found})
     overall = _overall(studies, chosen, Gallery(folder))
     if len(studies) == 1:  # no need for a chapter of its own
         chapters[0]["sections"][2:2] = overall
@@ -117,9 +111,8 @@ def _overall(
 
 
 def _title(studies: Sequence[Study]) -> str:
-    return ", ".join(
-        dict.fromkeys(study.runs[0].config["dataset"]["name"] for study in studies)
-    )
+    names = [study.runs[0].config["dataset"]["name"] for study in studies]
+    return ", ".join(dict.fromkeys(names))
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
@@ -128,16 +121,14 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     dataset, trainer = config["dataset"], config["trainer"]
     labeled = study.labeled
     seeds = sorted({run.seed for run in study.runs})
+    options = ", ".join(f"{k} {v}" for k, v in trainer.items() if _matters(k, v))
     return [
         ("Data set", f"{dataset['name']} ({dataset['task'].replace('_', ' ')})"),
         ("Classes", str(dataset["classes"])),
-        (
-            "Labels",
-            f"{labeled[0]} to {labeled[-1]}, {config['batch_size']} a round",
-        ),
+        ("Labels", f"{labeled[0]} to {labeled[-1]}, {config['batch_size']} a round"),
         ("Strategies", ", ".join(study.strategies)),
         ("Seeds", ", ".join(map(str, seeds))),
-        ("Training", ", ".join(f"{k} {v}" for k, v in trainer.items() if _matters(k, v))),
+        ("Training", options or "–"),
         ("Model", " ".join(str(trainer.get("model", "–")).split())),
     ]
 

@@ -16,12 +16,7 @@ from fisher_select.datasets import Dataset
 from fisher_select.report.reading import StoredRun
 from fisher_select.report.style import INK, drawing
 
-__all__ = [
-    "all_in_words",
-    "draw_thumbnails",
-    "read_dataset",
-    "shown_picks",
-]
+__all__ = ["all_in_words", "draw_thumbnails", "read_dataset", "shown_picks"]
 
 _ROUNDS, _IMAGES = 6, 12  # of a picture, at most
 _LINE = 1.5  # height of a row with its labels, in images
@@ -56,7 +51,11 @@ def _spec(run: StoredRun) -> Any:
 
 def shown_picks(run: StoredRun) -> list[tuple[int, NDArray[np.int64]]]:
     """Rows to show: of some rounds, evenly spread, the label count and the first picks."""
-    made = [(r.labeled, r.selection.indices[:_IMAGES]) for r in run.records if r.selection]
+    made = [
+        (record.labeled, record.selection.indices[:_IMAGES])
+        for record in run.records
+        if record.selection is not None
+    ]
     places = np.unique(np.linspace(0, len(made) - 1, min(_ROUNDS, len(made))).round())
     return [made[int(place)] for place in places]
 
