@@ -134,6 +134,18 @@ def test_a_bad_file_is_refused(tmp_path: Path, old: str, new: str, message: str)
         load(write(tmp_path, TINY.replace(old, new)))
 
 
+def test_a_bayes_risk_has_no_share_to_reach(tmp_path: Path) -> None:
+    text = (suite.PROTOCOLS / "bait_figure_2.toml").read_text()
+    with pytest.raises(ValueError, match="reach is of kind 'comparison'"):
+        load(write(tmp_path, f"reach = 0.9\n{text}"))
+
+
+def test_a_bayes_risk_takes_no_strategy_of_models(tmp_path: Path) -> None:
+    text = (suite.PROTOCOLS / "bait_figure_2.toml").read_text()
+    with pytest.raises(ValueError, match="'margin' needs probabilities"):
+        load(write(tmp_path, text.replace('name = "random"', 'name = "margin"')))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import ROOT, provenance
 from benchmarks.suite import runner
 from benchmarks.suite.protocol import (
     DATA_VARIABLE,
     Protocol,
-    Risk,
     check_data,
     load,
     located,
@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__)
     parser.add_argument(
-        "protocols", nargs="+", metavar="PROTOCOL", help="a TOML file, or a name of benchmarks/"
+        "protocols",
+        nargs="+",
+        metavar="PROTOCOL",
+        help="a TOML file, or the name of one in benchmarks/protocols",
     )
     parser.add_argument("--quick", action="store_true", help="sizes for two cores, [quick]")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
@@ -106,9 +109,8 @@ def _protocols(options: argparse.Namespace) -> list[Protocol]:
 
 
 def _with_seeds(protocol: Protocol, seeds: tuple[int, ...]) -> Protocol:
-    if isinstance(protocol, Risk):  # the same call, for a plan of another type
-        return replace(protocol, plan=replace(protocol.plan, seeds=seeds))
-    return replace(protocol, plan=replace(protocol.plan, seeds=seeds))
+    plan: Any = protocol.plan  # of either kind
+    return replace(protocol, plan=replace(plan, seeds=seeds))
 
 
 def _folder(options: argparse.Namespace) -> Path:

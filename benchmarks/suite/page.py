@@ -67,9 +67,11 @@ def _matrix(results: Sequence[Result], found: PenaltyMatrix) -> str:
     lines = [
         "## Who beats whom",
         "",
-        f"Over {names}. Row i, column j: how often strategy i is significantly better than j, "
-        "the most being the number of protocols. Last row: how often a strategy is beaten, the "
-        "mean of its column; lower is better.",
+        f"Over {names}. Row i, column j: how often strategy i is significantly better than j "
+        "(two-sided paired t-test over the seeds, level 0.05) at M + B, M + 2 B, M + 4 B, ... "
+        "labels, with M at the start and B a round, while random picks are below 99 % of their "
+        "last score; the most is the number of protocols. Last row: how often a strategy is "
+        "beaten, the mean of its column; lower is better.",
         "",
         _row(["", *found.strategies]),
         "|---|" + "---:|" * len(found.strategies),

@@ -116,6 +116,8 @@ def _build(table: Mapping[str, Any]) -> Protocol:
     if kind == "comparison":
         return Comparison(origin, config.build(Experiment, rest))
     if kind == "bayes_risk":
+        if origin.reach is not None:
+            raise ValueError("reach is of kind 'comparison': a Bayes risk has no model")
         return Risk(origin, config.build(BayesRisk, rest))
     raise ValueError(f"kind must be 'comparison' or 'bayes_risk', got {kind!r}")
 

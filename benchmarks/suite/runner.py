@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.suite.bayes_risk import risks
-from benchmarks.suite.protocol import Comparison, Protocol, Risk
+from benchmarks.suite.bayes_risk import BayesRisk, risks
+from benchmarks.suite.protocol import Comparison, Protocol
 from fisher_select import datasets, files
 from fisher_select.datasets import Dataset
 from fisher_select.experiment import Candidate, Experiment
@@ -127,13 +127,14 @@ def _timed(job: Job) -> tuple[Outcome, float]:
 
 def run(job: Job) -> Outcome:
     """One run, or what is left of it."""
-    if isinstance(job.protocol, Risk):
-        return _risk(job, job.protocol)
-    return _comparison(job, job.protocol)
+    if isinstance(job.protocol, Comparison):
+        return _comparison(job, job.protocol.plan)
+    if job.candidate is None:
+        raise ValueError("a Bayes risk has no run on the whole pool")
+    return _risk(job, job.protocol.plan, job.candidate)
 
 
-def _comparison(job: Job, protocol: Comparison) -> Outcome:
-    plan = protocol.plan
+def _comparison(job: Job, plan: Experiment) -> Outcome:
     factory, data = plan.model.prepared(_dataset(_as_key(plan)))
     sizes = asdict(plan.loop)
     strategy: Any = "random"
@@ -168,15 +169,19 @@ def _comparison(job: Job, protocol: Comparison) -> Outcome:
     )
 
 
-def _risk(job: Job, protocol: Risk) -> Outcome:
+def _risk(job: Job, plan: BayesRisk, candidate: Candidate) -> Outcome:
     """As a comparison's run, with one file for a run directory."""
-    plan, candidate = protocol.plan, job.candidate
-    if candidate is None:
-        raise ValueError("reach is for protocols with a metric, 'bayes_risk' has none")
     path = job.folder / "risks.json"
-    options = {k: v for k, v in candidate.strategy.options().items() if k != "seed"}
-    config = asdict(plan) | {"strategies": candidate.label, "seeds": job.seed}
-    config = json.loads(json.dumps(config | {"options": options}))
+    config = {
+        "distribution": plan.distribution,
+        "rows": plan.rows,
+        "columns": plan.columns,
+        "budgets": list(plan.budgets),
+        "lam": plan.lam,
+        "strategy": candidate.strategy.name,
+        "options": candidate.strategy.options(),
+        "seed": job.seed,
+    }
     start = time.perf_counter()
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
