@@ -19,6 +19,7 @@ from fisher_select import datasets, report
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.records import from_lines, to_line
 from fisher_select.report import figures_of, group, read_runs, write_report
+from fisher_select.report.thumbnails import all_in_words, draw_thumbnails, shown_picks
 
 for package in ("matplotlib", "jinja2", "sklearn"):
     pytest.importorskip(package)
@@ -183,6 +184,31 @@ def test_pictures_are_of_the_data_that_was_used(page: Path, tmp_path: Path) -> N
     (runs / "results.json").write_text("[]")
     write_report(out, [study])
     assert "results.json is not a results file" in out.read_text(encoding="utf-8")
+
+
+def test_colour_images_keep_their_colours(tmp_path: Path) -> None:
+    """Red ones of 4 x 6 pixels beside dark blue ones, with class names beneath."""
+    from matplotlib.image import imread
+
+    images = np.zeros((20, 3, 4, 6))
+    labels = np.arange(20) % 2
+    images[labels == 0, 0] = 4.0  # any scale will do
+    images[labels == 1, 2] = 2.0
+    rows = images.reshape(20, -1)
+    data = datasets.Dataset(
+        "flags", rows, labels, rows, labels, 2, class_names=("red", "darkish blue"),
+        image_shape=(3, 4, 6),
+    )  # fmt: skip
+    (run,) = read_runs([run_loops(tmp_path / "runs", ("random",), (0,), data)])
+    picks = shown_picks(run)
+    assert [labeled for labeled, _ in picks] == [4, 6, 8, 10, 12]
+    draw_thumbnails(tmp_path / "picks.png", run, data, picks)
+    pixels = imread(tmp_path / "picks.png")[..., :3].reshape(-1, 3)
+    for colour in ([1, 0, 0], [0, 0, 0.5]):
+        assert (np.abs(pixels - colour).max(axis=1) < 0.01).sum() > 1000
+    words = all_in_words(run, data, picks)
+    named = [("red", "darkish blue")[run.labels[row]] for row in picks[0][1].tolist()]
+    assert words.startswith(f"at 4 labels {', '.join(named)}; at 6 labels ")
 
 
 def test_an_unknown_metric_is_refused_before_any_file(page: Path, tmp_path: Path) -> None:
