@@ -63,7 +63,8 @@ def loss_of(
     if task == "regression":
         if class_weights is not None:
             raise ValueError("class_weights must be None for a regression")
-        return functional.mse_loss
+        squared: Loss = functional.mse_loss
+        return squared
     if task == "multi_label":
         weights = _presence_weights(targets, class_weights)
 
@@ -72,7 +73,8 @@ def loss_of(
 
         return of_labels
     if class_weights is None:
-        return functional.cross_entropy
+        plain: Loss = functional.cross_entropy
+        return plain
     of_class = _class_weights(targets, class_weights)
 
     def weighted(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
