@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -54,7 +55,10 @@ def report(
     require("matplotlib", "jinja2", extra="experiments")
     files.check_writable(out)
     studies = reports.group(reports.read_runs(runs))
-    reports.write_report(out, studies, metric=metric, level=target)
+    terminal = Console(stderr=True)
+    busy = terminal.status("drawing") if terminal.is_terminal and not quiet else nullcontext()
+    with busy:
+        reports.write_report(out, studies, metric=metric, level=target)
     if not quiet:
         typer.echo(f"wrote {out} and {reports.figures_of(out)}")
 

@@ -103,7 +103,8 @@ class Scores:
 
         They are those with ``M + 2^(m - 1) B`` labels, m = 1, 2, ..., where M is the number of
         initial labels and B the batch size, as long as the baseline's mean score is not above
-        99 % of its last one; without a baseline, all of them.
+        99 % of its last one; without a baseline, all of them. (The authors' script counts the
+        start, where all strategies are alike, as one more.)
         """
         means = None
         if self.baseline is not None:

@@ -19,6 +19,7 @@ from fisher_select import datasets, report
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.records import from_lines, to_line
 from fisher_select.report import figures_of, group, read_runs, write_report
+from fisher_select.report.thumbnails import all_in_words, draw_thumbnails, shown_picks
 
 for package in ("matplotlib", "jinja2", "sklearn"):
     pytest.importorskip(package)
@@ -149,7 +150,7 @@ def test_the_tables_hold_the_numbers(page: Path) -> None:
 def test_what_there_is_not_is_said(tmp_path: Path) -> None:
     """No images, no mask, one seed; two studies in one page."""
     run_loops(tmp_path / "a", seeds=(0,))
-    run_loops(tmp_path / "b", ("random",), batch_size=3)
+    run_loops(tmp_path / "b", seeds=(0, 1), batch_size=3)
     page = tmp_path / "page.html"
     write_report(page, group(read_runs([tmp_path])))
     text = page.read_text(encoding="utf-8")
@@ -185,6 +186,31 @@ def test_pictures_are_of_the_data_that_was_used(page: Path, tmp_path: Path) -> N
     assert "results.json is not a results file" in out.read_text(encoding="utf-8")
 
 
+def test_colour_images_keep_their_colours(tmp_path: Path) -> None:
+    """Red ones of 4 x 6 pixels beside dark blue ones, with class names beneath."""
+    from matplotlib.image import imread
+
+    images = np.zeros((20, 3, 4, 6))
+    labels = np.arange(20) % 2
+    images[labels == 0, 0] = 4.0  # any scale will do
+    images[labels == 1, 2] = 2.0
+    rows = images.reshape(20, -1)
+    data = datasets.Dataset(
+        "flags", rows, labels, rows, labels, 2, class_names=("red", "darkish blue"),
+        image_shape=(3, 4, 6),
+    )  # fmt: skip
+    (run,) = read_runs([run_loops(tmp_path / "runs", ("random",), (0,), data)])
+    picks = shown_picks(run)
+    assert [labeled for labeled, _ in picks] == [4, 6, 8, 10, 12]
+    draw_thumbnails(tmp_path / "picks.png", run, data, picks)
+    pixels = imread(tmp_path / "picks.png")[..., :3].reshape(-1, 3)
+    for colour in ([1, 0, 0], [0, 0, 0.5]):
+        assert (np.abs(pixels - colour).max(axis=1) < 0.01).sum() > 1000
+    words = all_in_words(run, data, picks)
+    named = [("red", "darkish blue")[run.labels[row]] for row in picks[0][1].tolist()]
+    assert words.startswith(f"at 4 labels {', '.join(named)}; at 6 labels ")
+
+
 def test_an_unknown_metric_is_refused_before_any_file(page: Path, tmp_path: Path) -> None:
     studies = group(read_runs([page.parent / "runs"]))
     with pytest.raises(ValueError, match=r"metric must be one of accuracy, .* got 'rmse'"):
@@ -215,7 +241,7 @@ def test_a_regression_has_its_page(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "A regression has no classes." in text
     assert "Lower is better." in text
-    assert "diabetes is not a data set of images" in text
+    assert "diabetes has no images" in text
 
 
 def test_legends_tell_many_strategies_apart() -> None:

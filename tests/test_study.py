@@ -93,6 +93,8 @@ def test_a_level_may_be_a_share_of_a_given_score(finished: Path) -> None:
     assert {row.labels for row in impossible} == {None}
     with pytest.raises(ValueError, match="level must be above 0 and at most 1, got 2"):
         Level(2)
+    with pytest.raises(ValueError, match="score must be a finite number, got inf"):
+        Level(0.5, score=float("inf"))
 
 
 def test_class_counts_are_those_of_the_bought_labels(finished: Path) -> None:
@@ -243,6 +245,11 @@ def test_records_have_to_agree_with_the_configuration(folder: Path) -> None:
     change_config(run, metrics=["accuracy", "rmse"])
     with pytest.raises(ValueError, match=r"round 0 of records\.jsonl has no number for 'rmse'"):
         read_runs([run])
+    lines = (run / "records.jsonl").read_text()
+    (run / "records.jsonl").write_text(lines.replace('"metrics": {', '"metrics": 3, "was": {'))
+    with pytest.raises(ValueError, match=r"round 0 of records\.jsonl has no number for 'acc"):
+        read_runs([run])
+    (run / "records.jsonl").write_text(lines)
     change_config(run, metrics=[])
     with pytest.raises(ValueError, match=r"not a run's configuration: metrics is \[\]"):
         read_runs([run])

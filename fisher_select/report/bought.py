@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fisher_select.datasets import Dataset
 from fisher_select.fisher_mask import MaskedSelection
 from fisher_select.mask_profile import MaskProfile, draw_mask_profile
 from fisher_select.report import figures, thumbnails
 from fisher_select.report.gallery import Gallery, Section, Table
 from fisher_select.report.reading import StoredRun
 from fisher_select.report.study import Study
-from fisher_select.report.thumbnails import NoImagesError
 
 __all__ = ["classes", "masks", "picks", "runs"]
 
+_COLUMNS = 30  # classes of a table that can be read
 
-def classes(study: Study, gallery: Gallery) -> Section:
+
+def classes(study: Study, data: Dataset | str, gallery: Gallery) -> Section:
     """How many labels of each class each strategy came to, round by round."""
     counts = {}
     for strategy in study.strategies:
@@ -24,11 +26,9 @@ def classes(study: Study, gallery: Gallery) -> Section:
         if found is None:
             return Section("Labels of each class", "A regression has no classes.")
         counts[strategy] = found
-    try:
-        names = thumbnails.read_dataset(study.runs[0]).class_names
-    except NoImagesError:
-        names = None
-    shown_names = names or [str(c) for c in range(next(iter(counts.values())).shape[1])]
+    width = study.runs[0].config["dataset"]["classes"]
+    known = None if isinstance(data, str) else data.class_names
+    names = [str(c) for c in range(width)] if known is None else list(known)
     rows = [
         [strategy, *(f"{value:.1f}" for value in table[-1])]
         for strategy, table in counts.items()
@@ -37,17 +37,17 @@ def classes(study: Study, gallery: Gallery) -> Section:
     return Section(
         "Labels of each class",
         "How many labels of each class the models were trained on, mean over the seeds.",
-        [Table(f"at {last} labels", ["strategy", *shown_names], rows)],
+        [Table(f"at {last} labels", ["strategy", *names], rows)] if width <= _COLUMNS else [],
         [
             gallery.hang(
                 "classes",
                 figures.draw_class_counts,
                 study,
                 counts,
-                shown_names,
+                names,
                 caption="Labels of each class (rows) in each round (columns).",
                 alt="Shaded tables, one a strategy, of the labels of each class in each "
-                f"round; the numbers at {last} labels are in the table of this section.",
+                f"round, up to {last} labels.",
             )
         ],
     )
@@ -89,13 +89,13 @@ def _mask_profiles(study: Study) -> Iterator[tuple[str, int, MaskProfile]]:
                 break
 
 
-def picks(study: Study, gallery: Gallery) -> Section:
+def picks(study: Study, data: Dataset | str, gallery: Gallery) -> Section:
     """Thumbnails of the first picks, or why there are none."""
     title = "First picks"
-    try:
-        data = thumbnails.read_images(study.runs[0])
-    except NoImagesError as reason:
-        return Section(title, f"No pictures of the picks: {reason}.")
+    if isinstance(data, str):
+        return Section(title, f"No pictures of the picks: {data}.")
+    if data.image_shape is None:
+        return Section(title, f"No pictures of the picks: {data.name} has no images.")
     pictures = []
     for number, strategy in enumerate(study.strategies):
         run = study.of(strategy)[0]

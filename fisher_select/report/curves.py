@@ -126,7 +126,8 @@ def draw_learning_curve(
         Inches; None makes room for the legend.
     """
     many = len(found) > _MOST_INSIDE
-    with drawing(path, width or (8.0 if many else 6.4), 4.3) as figure:
+    height = legend_height(len(found))
+    with drawing(path, width or (8.0 if many else 6.4), height) as figure:
         axes = figure.add_subplot()
         for order, curve in enumerate(found):
             appearance = look(order)
@@ -200,6 +201,11 @@ def _add_legend(axes: Axes, found: Sequence[Curve], *, outside: bool) -> None:
         alignment="left",
         **options,
     )
+
+
+def legend_height(names: int) -> float:
+    """Inches that a picture needs for a legend of so many names beside it; at least 4.3."""
+    return max(4.3, 1.0 + 0.27 * names)
 
 
 def seeds_in_words(found: Sequence[Curve]) -> str:

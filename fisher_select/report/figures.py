@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fisher_select.comparison import PenaltyMatrix
 from fisher_select.extras import require
+from fisher_select.report.curves import legend_height
 from fisher_select.report.study import Study
 from fisher_select.report.style import FAINT, INK, drawing, look, quiet, scale_of, titled
 from fisher_select.report.summary import SummaryRow
@@ -130,8 +131,7 @@ def draw_penalties(path: Path, found: PenaltyMatrix) -> None:
 
 def draw_seconds(path: Path, study: Study) -> None:
     """Wall time of the selection that follows each label count, mean over seeds, log scale."""
-    many = len(study.strategies) > 4
-    with drawing(path, 8.0 if many else 6.4, 3.8) as figure:
+    with drawing(path, 8.0, legend_height(len(study.strategies))) as figure:
         axes = figure.add_subplot()
         ends = {}
         for order, strategy in enumerate(study.strategies):

@@ -66,14 +66,8 @@ def write_report(
     for number, (study, name) in enumerate(zip(studies, chosen, strict=True), start=1):
         gallery = Gallery(folder, f"{number}-" if len(studies) > 1 else "")
         found = list(sections.of_study(study, name, level or Level(), gallery))
-        chapters.append(
-            {
-                "name": study.name,
-                "facts": _facts(study),
-                "notes": study.notes,
-                "sections": found,
-            }
-        )
+        about = {"name": study.name, "facts": _facts(study), "notes": study.notes}
+        chapters.append(about | {"sections": found})
     overall = _overall(studies, chosen, Gallery(folder))
     if len(studies) == 1:  # no need for a chapter of its own
         chapters[0]["sections"][2:2] = overall
@@ -105,17 +99,20 @@ def metric_of(study: Study, metric: str | None) -> str:
 def _overall(
     studies: Sequence[Study], metrics: Sequence[str], gallery: Gallery
 ) -> list[Section]:
-    """Penalties over all experiments; none of metrics that differ, or of a single strategy."""
-    if len(set(metrics)) > 1 or max(len(study.strategies) for study in studies) == 1:
+    """Penalties over all experiments; none where metrics differ or there is nothing to test."""
+    testable = any(
+        sum(len(study.of(strategy)) > 1 for strategy in study.strategies) > 1
+        for study in studies
+    )
+    if len(set(metrics)) > 1 or not testable:
         return []
     scores = [study.scores(metrics[0]) for study in studies]
     return [sections.of_penalties(penalty_matrix(scores), metrics[0], gallery)]
 
 
 def _title(studies: Sequence[Study]) -> str:
-    return ", ".join(
-        dict.fromkeys(study.runs[0].config["dataset"]["name"] for study in studies)
-    )
+    names = [study.runs[0].config["dataset"]["name"] for study in studies]
+    return ", ".join(dict.fromkeys(names))
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
@@ -124,16 +121,14 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     dataset, trainer = config["dataset"], config["trainer"]
     labeled = study.labeled
     seeds = sorted({run.seed for run in study.runs})
+    options = ", ".join(f"{k} {v}" for k, v in trainer.items() if _matters(k, v))
     return [
         ("Data set", f"{dataset['name']} ({dataset['task'].replace('_', ' ')})"),
         ("Classes", str(dataset["classes"])),
-        (
-            "Labels",
-            f"{labeled[0]} to {labeled[-1]}, {config['batch_size']} a round",
-        ),
+        ("Labels", f"{labeled[0]} to {labeled[-1]}, {config['batch_size']} a round"),
         ("Strategies", ", ".join(study.strategies)),
         ("Seeds", ", ".join(map(str, seeds))),
-        ("Training", ", ".join(f"{k} {v}" for k, v in trainer.items() if _matters(k, v))),
+        ("Training", options or "–"),
         ("Model", " ".join(str(trainer.get("model", "–")).split())),
     ]
 

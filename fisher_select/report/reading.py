@@ -165,7 +165,7 @@ def _check_records(run: StoredRun) -> None:
     for record, rows in zip(run.records, run.trained_on(), strict=True):
         where = f"{run.path}: round {record.round} of records.jsonl"
         for name in run.config["metrics"]:
-            if not math.isfinite(record.metrics.get(name, math.nan)):
+            if not _has_number(record.metrics, name):
                 raise ValueError(f"{where} has no number for {name!r}")
         if record.labeled != len(rows):
             raise ValueError(
@@ -174,3 +174,8 @@ def _check_records(run: StoredRun) -> None:
         missing = [row for row in rows.tolist() if row not in run.labels]
         if missing:
             raise ValueError(f"{run.path}: labels.csv lacks row {missing[0]}, which was bought")
+
+
+def _has_number(metrics: object, name: str) -> bool:
+    value = metrics.get(name) if isinstance(metrics, dict) else None
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -13,20 +13,22 @@ from fisher_select.report.gallery import Gallery, Section, Table
 from fisher_select.report.study import Study
 from fisher_select.report.style import shown, titled
 from fisher_select.report.summary import Level
+from fisher_select.report.thumbnails import read_dataset
 
 __all__ = ["of_penalties", "of_study"]
 
 
 def of_study(study: Study, metric: str, level: Level, gallery: Gallery) -> Iterator[Section]:
     """All sections of one experiment, in the page's order."""
+    data = read_dataset(study.runs[0])
     yield _summary(study, metric, level, gallery)
     yield _learning_curves(study, metric, gallery)
-    yield bought.classes(study, gallery)
+    yield bought.classes(study, data, gallery)
     yield _seconds(study, gallery)
     masks = bought.masks(study, gallery)
     if masks is not None:
         yield masks
-    yield bought.picks(study, gallery)
+    yield bought.picks(study, data, gallery)
     yield bought.runs(study)
 
 

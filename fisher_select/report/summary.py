@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class Level:
 
     def __post_init__(self) -> None:
         level_of("accuracy", self.share, 1.0)  # checks the share
+        if self.score is not None and not math.isfinite(self.score):
+            raise ValueError(f"score must be a finite number, got {self.score}")
 
     def value(self, study: Study, metric: str) -> float:
         """The level in a study."""

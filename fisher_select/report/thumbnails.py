@@ -16,50 +16,26 @@ from fisher_select.datasets import Dataset
 from fisher_select.report.reading import StoredRun
 from fisher_select.report.style import INK, drawing
 
-__all__ = [
-    "NoImagesError",
-    "all_in_words",
-    "draw_thumbnails",
-    "read_dataset",
-    "read_images",
-    "shown_picks",
-]
+__all__ = ["all_in_words", "draw_thumbnails", "read_dataset", "shown_picks"]
 
 _ROUNDS, _IMAGES = 6, 12  # of a picture, at most
 _LINE = 1.5  # height of a row with its labels, in images
 _LONGEST = 7  # characters of a label that fit beneath an image
 
 
-class NoImagesError(Exception):
-    """Why there are no pictures of the picks."""
-
-
-def read_dataset(run: StoredRun) -> Dataset:
-    """Read the data set of a run again.
+def read_dataset(run: StoredRun) -> Dataset | str:
+    """Read the data set of a run again, or tell why not, as a clause.
 
     It is the one named in ``results.json`` beside the run, which `fisher-select run` writes, or
     else the bundled one of the run's name. Its inputs have to be those that the run digested.
-
-    Raises
-    ------
-    NoImagesError
-        It cannot be read, or is another one; the message is a clause.
     """
     try:
         data = datasets.load(_spec(run))
     except (OSError, ValueError, ImportError) as error:
-        raise NoImagesError(f"the data set cannot be read again ({error})") from None
+        return f"the data set cannot be read again ({error})"
     digests = {description.digest(d.pool_inputs) for d in (data, datasets.flattened(data))}
     if run.config["dataset"].get("pool_inputs") not in digests:
-        raise NoImagesError(f"the data set {data.name} is not the one that the run has used")
-    return data
-
-
-def read_images(run: StoredRun) -> Dataset:
-    """Likewise, but NoImagesError as well where it has no images."""
-    data = read_dataset(run)
-    if data.image_shape is None:
-        raise NoImagesError(f"{data.name} is not a data set of images")
+        return f"the data set {data.name} is not the one that the run has used"
     return data
 
 
@@ -75,7 +51,11 @@ def _spec(run: StoredRun) -> Any:
 
 def shown_picks(run: StoredRun) -> list[tuple[int, NDArray[np.int64]]]:
     """Rows to show: of some rounds, evenly spread, the label count and the first picks."""
-    made = [(r.labeled, r.selection.indices[:_IMAGES]) for r in run.records if r.selection]
+    made = [
+        (record.labeled, record.selection.indices[:_IMAGES])
+        for record in run.records
+        if record.selection is not None
+    ]
     places = np.unique(np.linspace(0, len(made) - 1, min(_ROUNDS, len(made))).round())
     return [made[int(place)] for place in places]
 
