@@ -209,7 +209,7 @@ def _wait_for(path: Path) -> None:
 
 
 def _wait_for_worker(out: Path) -> None:
-    """The worker of a killed suite ends with its round."""
+    """The worker of a killed suite ends with it."""
     for lock in (out / "tiny").glob("*/run.lock"):
         worker = int(lock.read_text() or 0)
         for _ in range(600):
@@ -299,8 +299,10 @@ def test_the_bayes_risk_is_the_mean_error_of_the_posterior_mean() -> None:
 def test_bait_has_the_lowest_risk_and_random_the_highest(tmp_path: Path) -> None:
     out = tmp_path / "out"
     names = ["bait_figure_2", "bait_figure_3"]
+    before = dict(os.environ)
     for _ in range(2):  # the second time out of the files
         assert suite.main([*names, "--quick", "--out", str(out), "--seeds", "0"]) == 0
+    assert dict(os.environ) == before
     for name in names:
         result = json.loads((out / f"{name}.json").read_text())
         assert result["lower_is_better"]

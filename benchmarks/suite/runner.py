@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -98,15 +100,14 @@ def finished(
     """Run them, and yield each when it is done: its outcome or its error, and its seconds.
 
     The processes are started afresh (no fork: torch and OpenMP do not survive one), with one
-    thread each, and end soon after this one does, however it ends.
+    thread each, and end with this one, however it ends.
     """
-    # Read by the libraries when a child loads them; this process has loaded its own.
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures: dict[Future[tuple[Outcome, float]], Job] = {
-            pool.submit(_timed, job): job for job in jobs
-        }
+    with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
+        with _environment_of_one_thread():
+            futures: dict[Future[tuple[Outcome, float]], Job] = {
+                pool.submit(_timed, job): job for job in jobs
+            }
         try:
             for future in as_completed(futures):
                 error = future.exception()
@@ -118,6 +119,21 @@ def finished(
                     raise error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment_of_one_thread() -> Iterator[None]:
+    """What children started meanwhile inherit: their libraries read it when they are loaded."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name in _THREAD_VARIABLES:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
 
 
 def _timed(job: Job) -> tuple[Outcome, float]:
@@ -151,10 +167,7 @@ def _comparison(job: Job, plan: Experiment) -> Outcome:
         seed=job.seed,
         run_dir=job.folder,
     )
-    records = []
-    for record in learner:
-        records.append(record)
-        _end_with_parent()
+    records = list(learner)
     return Outcome(
         label=job.label,
         seed=job.seed,
@@ -191,7 +204,6 @@ def _risk(job: Job, plan: BayesRisk, candidate: Candidate) -> Outcome:
         files.make_folder(job.folder)
         known = {"config": config, "risks": risks(plan, candidate, job.seed)}
         files.write_json(path, known)
-        _end_with_parent()
     return Outcome(
         label=job.label,
         seed=job.seed,
@@ -226,7 +238,12 @@ def _class_counts(
 
 
 def _end_with_parent() -> None:
-    """Leave when the suite was killed: a run directory has one worker at a time."""
+    """Leave at once when the suite was killed; a run directory survives that at any moment."""
     parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        os._exit(1)
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
