@@ -54,25 +54,25 @@ def area_under_curve(labeled: npt.ArrayLike, values: npt.ArrayLike) -> Float64:
     return area
 
 
-def level_of(metric: str, share: float, best: float) -> float:
+def level_of(share: float, best: float, *, lower_is_better: bool) -> float:
     """The score that is a share (above 0, at most 1) of the best one.
 
-    ``share * best``, or ``best / share`` of a metric that falls: 95 % of RMSE 0.19 is 0.2.
+    ``share * best``, or ``best / share`` where lower is better: 95 % of RMSE 0.19 is 0.2.
     """
     if not 0 < share <= 1:
         raise ValueError(f"level must be above 0 and at most 1, got {share}")
-    return best / share if metric in LOWER_IS_BETTER else best * share
+    return best / share if lower_is_better else best * share
 
 
 def labels_to_reach(
-    labeled: npt.ArrayLike, mean: npt.ArrayLike, level: float, metric: str
+    labeled: npt.ArrayLike, mean: npt.ArrayLike, level: float, *, lower_is_better: bool
 ) -> int | None:
-    """The smallest label count, of those measured, whose mean score [k] is at least the level.
+    """The smallest label count measured whose mean score [k] is as good as the level.
 
     None when no round reached it. Nothing is interpolated: these labels were really bought.
     """
     values = np.asarray(mean)
-    reached = values <= level if metric in LOWER_IS_BETTER else values >= level
+    reached = values <= level if lower_is_better else values >= level
     return int(np.asarray(labeled)[reached.argmax()]) if reached.any() else None
 
 

@@ -35,27 +35,28 @@ def test_the_area_is_the_mean_height() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "mean", "level", "labels"),
+    ("lower_is_better", "mean", "level", "labels"),
     [
-        ("accuracy", [0.5, 0.8, 0.7, 0.9], 0.8, 20),
-        ("accuracy", [0.5, 0.8, 0.7, 0.9], 0.81, 40),
-        ("accuracy", [0.5, 0.8, 0.7, 0.9], 0.95, None),
-        ("rmse", [3.0, 2.0, 2.5, 1.0], 2.0, 20),
-        ("rmse", [3.0, 2.0, 2.5, 1.0], 0.5, None),
+        (False, [0.5, 0.8, 0.7, 0.9], 0.8, 20),
+        (False, [0.5, 0.8, 0.7, 0.9], 0.81, 40),
+        (False, [0.5, 0.8, 0.7, 0.9], 0.95, None),
+        (True, [3.0, 2.0, 2.5, 1.0], 2.0, 20),
+        (True, [3.0, 2.0, 2.5, 1.0], 0.5, None),
     ],
 )
 def test_labels_to_reach_a_level(
-    metric: str, mean: list[float], level: float, labels: int | None
+    lower_is_better: bool, mean: list[float], level: float, labels: int | None
 ) -> None:
-    assert labels_to_reach([10, 20, 30, 40], mean, level, metric) == labels
+    found = labels_to_reach([10, 20, 30, 40], mean, level, lower_is_better=lower_is_better)
+    assert found == labels
 
 
 def test_a_level_is_a_share_of_the_best() -> None:
-    assert level_of("accuracy", 0.95, 0.8) == pytest.approx(0.76)
-    assert level_of("rmse", 0.95, 0.19) == pytest.approx(0.2)
+    assert level_of(0.95, 0.8, lower_is_better=False) == pytest.approx(0.76)
+    assert level_of(0.95, 0.19, lower_is_better=True) == pytest.approx(0.2)
     for share in (0.0, 1.5, float("nan")):
         with pytest.raises(ValueError, match="level must be above 0 and at most 1"):
-            level_of("accuracy", share, 0.8)
+            level_of(share, 0.8, lower_is_better=False)
 
 
 def test_checkpoints_double_until_the_baseline_is_done() -> None:

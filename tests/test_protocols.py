@@ -32,7 +32,7 @@ from benchmarks.suite.protocol import (  # noqa: E402
     located,
 )
 from benchmarks.suite.runner import Outcome  # noqa: E402
-from benchmarks.suite.summary import labels_to, summarize  # noqa: E402
+from benchmarks.suite.summary import summarize  # noqa: E402
 
 FILES = sorted(suite.PROTOCOLS.glob("*.toml"))
 
@@ -342,13 +342,6 @@ def test_a_summary_by_hand() -> None:
     assert (first["labels_to_level"], last["labels_to_level"]) == (4, 6)
     assert first["labels_per_class"] == [4.0, 2.0]
     assert (first["train_seconds"], first["select_seconds"]) == (2.0, 1.0)
-
-
-def test_levels_of_metrics_where_less_is_better() -> None:
-    labeled = np.array([10, 20, 40])
-    assert labels_to(0.5, labeled, np.array([0.9, 0.5, 0.1]), lower=True) == 20
-    assert labels_to(0.05, labeled, np.array([0.9, 0.5, 0.1]), lower=True) is None
-    assert labels_to(0.9, labeled, np.array([0.1, 0.95, 0.2]), lower=False) == 20
 
 
 def test_paths_are_taken_from_the_data_folder(tmp_path: Path) -> None:

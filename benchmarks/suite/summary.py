@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.suite.protocol import Protocol
 from benchmarks.suite.runner import FULL_DATA, Outcome
-from fisher_select.comparison import area_under_curve
+from fisher_select.comparison import area_under_curve, labels_to_reach, level_of
 from fisher_select.metrics import LOWER_IS_BETTER
 
 _LOWER = (*LOWER_IS_BETTER, "bayes_risk")
@@ -67,9 +67,8 @@ def _level(
 ) -> float | None:
     """The value whose price in labels is asked for."""
     if protocol.origin.reach is not None:
-        mean = float(np.mean(full))
-        lower = metric in _LOWER
-        return mean / protocol.origin.reach if lower else mean * protocol.origin.reach
+        best = float(np.mean(full))
+        return level_of(protocol.origin.reach, best, lower_is_better=metric in _LOWER)
     if "random" not in groups:
         return None
     return float(np.mean([run.metrics[metric][-1] for run in groups["random"]]))
@@ -90,19 +89,13 @@ def _strategy(label: str, runs: Sequence[Outcome], level: float | None) -> dict[
         "area": {"mean": _rounded(heights.mean()), "deviation": _rounded(deviation(heights))},
         "labels_to_level": None
         if level is None
-        else labels_to(level, labeled, values[metric].mean(axis=0), lower=metric in _LOWER),
+        else labels_to_reach(
+            labeled, values[metric].mean(axis=0), level, lower_is_better=metric in _LOWER
+        ),
         "labels_per_class": np.mean(counts, axis=0).round(1).tolist() if counts else None,
         "train_seconds": round(sum(run.train_seconds for run in runs), 1),
         "select_seconds": round(sum(run.select_seconds for run in runs), 1),
     }
-
-
-def labels_to(
-    level: float, labeled: npt.NDArray[Any], mean: npt.NDArray[Any], *, lower: bool
-) -> int | None:
-    """The first count of labels at which a curve [k] is as good as the level."""
-    good = mean <= level if lower else mean >= level
-    return int(labeled[good.argmax()]) if good.any() else None
 
 
 def deviation(values: npt.NDArray[Any]) -> Any:

@@ -45,7 +45,7 @@ class Level:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        level_of("accuracy", self.share, 1.0)  # checks the share
+        level_of(self.share, 1.0, lower_is_better=False)  # checks the share
         if self.score is not None and not math.isfinite(self.score):
             raise ValueError(f"score must be a finite number, got {self.score}")
 
@@ -55,7 +55,7 @@ class Level:
         if best is None:
             means = [curve.mean for curve in study.curves(metric)]
             best = float(np.min(means) if metric in LOWER_IS_BETTER else np.max(means))
-        return level_of(metric, self.share, best)
+        return level_of(self.share, best, lower_is_better=metric in LOWER_IS_BETTER)
 
     def in_words(self, study: Study, metric: str) -> str:
         """Such as "95 % of the best mean: 91.2"."""
@@ -93,7 +93,7 @@ class SummaryRow:
 
 def summarize(study: Study, metric: str, level: Level) -> list[SummaryRow]:
     """One row a strategy, the largest area (the smallest of an error) first."""
-    target = level.value(study, metric)
+    target, falling = level.value(study, metric), metric in LOWER_IS_BETTER
     rows = []
     for curve in study.curves(metric):
         areas = area_under_curve(curve.labeled, curve.values)
@@ -106,11 +106,13 @@ def summarize(study: Study, metric: str, level: Level) -> list[SummaryRow]:
                 final_deviation=float(curve.band[-1]),
                 area=float(areas.mean()),
                 area_deviation=float(deviation(areas)),
-                labels=labels_to_reach(curve.labeled, curve.mean, target, metric),
+                labels=labels_to_reach(
+                    curve.labeled, curve.mean, target, lower_is_better=falling
+                ),
                 select_seconds=float(seconds.mean()) if seconds.size else None,
             )
         )
-    return sorted(rows, key=lambda row: row.area, reverse=metric not in LOWER_IS_BETTER)
+    return sorted(rows, key=lambda row: row.area, reverse=not falling)
 
 
 def headings(study: Study, metric: str, level: Level) -> list[str]:
