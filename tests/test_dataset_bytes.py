@@ -14,6 +14,7 @@ import pytest
 
 from fisher_select import datasets
 from fisher_select.datasets.idx import read_idx
+from fisher_select.datasets.raw import read_npz
 
 IMAGES, LABELS = make.images(), make.labels()
 
@@ -204,3 +205,10 @@ def test_cifar_options(tmp_path: Path) -> None:
     (folder / "batches.meta").write_bytes(make.python2_pickle({b"label_names": b"cat"}))
     with refused("batches.meta: label_names must be a list of names"):
         datasets.cifar(folder)
+
+
+# ------------------------------------------------------------------------------------- npz
+def test_names_out_of_a_file_stay_on_one_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", **{"a\nb": np.zeros(1)})
+    with pytest.raises(ValueError, match=r"no array named labels; it holds 'a\\nb'$"):
+        read_npz(tmp_path / "x.npz", {"labels": "labels"})

@@ -144,6 +144,7 @@ def same(one: Dataset, other: Dataset) -> bool:
 @settings(
     max_examples=60,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
@@ -165,6 +166,7 @@ def test_a_file_cut_short(case, data) -> None:
 @settings(
     max_examples=150,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

@@ -127,9 +127,14 @@ def read_npz(
         raise ValueError(f"{path}: not a complete .npz file ({first_line(error)})") from None
     if missing:
         raise ValueError(
-            f"{path}: no array named {', '.join(missing)}; it holds {', '.join(held) or 'none'}"
+            f"{path}: no array named {', '.join(missing)}; it holds {_shown(held) or 'none'}"
         )
     return found
+
+
+def _shown(names: list[str]) -> str:
+    """Names out of a file, which may hold anything, on one line."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
