@@ -7,9 +7,14 @@ import signal
 from pathlib import Path
 
 import exporters
+import hypothesis
 import pytest
 
 from fisher_select import backends
+
+# The same examples each time: a run on another day must not fail by what it drew.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -144,7 +144,6 @@ def same(one: Dataset, other: Dataset) -> bool:
 @settings(
     max_examples=60,
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
@@ -166,7 +165,6 @@ def test_a_file_cut_short(case, data) -> None:
 @settings(
     max_examples=150,
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

@@ -17,7 +17,6 @@ from fisher_select.reference import fisher as reference
 few = settings(
     deadline=None,
     max_examples=12,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
