@@ -13,6 +13,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from fisher_select import files
+
 __all__ = ["build", "read_toml"]
 
 T = TypeVar("T")
@@ -25,7 +27,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OSError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise files.cannot_read(path, error) from None
     except ValueError as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
 

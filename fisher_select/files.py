@@ -26,8 +26,11 @@ from fisher_select.extras import require
 from fisher_select.selection import Selection
 
 __all__ = [
+    "CORRUPT",
     "PICK_COLUMNS",
+    "cannot_read",
     "check_writable",
+    "first_line",
     "format_csv",
     "make_folder",
     "pick_rows",
@@ -41,7 +44,7 @@ __all__ = [
 PICK_COLUMNS = ("rank", "index", "score")
 
 # What NumPy and zipfile raise for files that are cut short, altered or of another kind.
-_CORRUPT = (
+CORRUPT = (
     ValueError,
     EOFError,
     OSError,
@@ -113,14 +116,14 @@ def _check_readable(path: Path) -> None:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise OSError(f"cannot read {path}: {_reason(error)}") from None
+        raise cannot_read(path, error) from None
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except _CORRUPT as error:
-        raise ValueError(f"{path}: not a complete .npy file ({_first_line(error)})") from None
+    except CORRUPT as error:
+        raise ValueError(f"{path}: not a complete .npy file ({first_line(error)})") from None
 
 
 def _read_npz(path: Path, names: Sequence[str]) -> NDArray[Any]:
@@ -132,8 +135,8 @@ def _read_npz(path: Path, names: Sequence[str]) -> NDArray[Any]:
             if name is None and len(held) == 1:
                 name = held[0]
             array = None if name is None else archive[name]
-    except (*_CORRUPT, TypeError) as error:
-        raise ValueError(f"{path}: not a complete .npz file ({_first_line(error)})") from None
+    except (*CORRUPT, TypeError) as error:
+        raise ValueError(f"{path}: not a complete .npz file ({first_line(error)})") from None
     if array is None:
         raise ValueError(
             f"{path}: expected an array named {' or '.join(names)}, or a single array; "
@@ -150,7 +153,7 @@ def _read_parquet(path: Path) -> NDArray[Any]:
     try:
         table = pyarrow.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise ValueError(f"{path}: not a complete .parquet file ({reason})") from None
     columns = [_numbers(path, name, table.column(name)) for name in table.column_names]
     if not columns:
@@ -240,10 +243,16 @@ def pick_rows(selection: Selection) -> Iterator[tuple[int, int, float]]:
         yield rank, index, score
 
 
+def cannot_read(path: Path, error: OSError) -> OSError:
+    """What to raise for a file or folder that the system would not open."""
+    return OSError(f"cannot read {path}: {_reason(error)}")
+
+
 def _reason(error: OSError) -> str:
     """The system's words without the path, which the message already names."""
-    return (error.strerror or _first_line(error)).lower()
+    return (error.strerror or first_line(error)).lower()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """An error's first line, or its kind where it has no words."""
     return str(error).partition("\n")[0].rstrip(".") or type(error).__name__

@@ -117,7 +117,7 @@ class LabelFormat:
             found = [[line[at].strip() for at in where] for line in lines]
             return [(int(cells[0]), cells[1:]) for cells in found]
         except OSError as error:
-            raise OSError(f"cannot read {path}: {(error.strerror or '').lower()}") from None
+            raise files.cannot_read(path, error) from None
         except (ValueError, IndexError, csv.Error):
             raise ValueError(
                 f"{path}: expected a CSV with the columns {_listed(wanted)}, the first of "

@@ -9,6 +9,7 @@ from pathlib import Path
 import exporters
 import hypothesis
 import pytest
+from command_line import Call
 
 from fisher_select import backends
 
@@ -76,6 +77,20 @@ def cuda(request: pytest.FixtureRequest) -> str:
 def export(cuda: str, request: pytest.FixtureRequest) -> exporters.Export:  # noqa: ARG001
     """Puts an array on a CUDA device, by every way that there is."""
     return exporters.exporter(request.param)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+    # Not above: a machine that only runs the engine's tests may lack typer and rich.
+    from fisher_select import cli
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = cli.main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

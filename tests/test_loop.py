@@ -10,23 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import Centroids, blobs
+from toys import Centroids, blobs, learner
 
 import fisher_select as fs
 from fisher_select.datasets import Dataset
-from fisher_select.loop import ActiveLearner, RoundRecord
+from fisher_select.loop import RoundRecord
 from fisher_select.strategies import Bait, Random
-
-
-def learner(data: Dataset | None = None, **changes: Any) -> ActiveLearner:
-    options: dict[str, Any] = {
-        "strategy": Bait(backend="reference"),
-        "batch_size": 4,
-        "rounds": 3,
-        "initial": 5,
-        "trainer": Centroids(),
-    }
-    return ActiveLearner(lambda: np.zeros((3, 2)), data or blobs(), **(options | changes))
 
 
 def picks(records: list[RoundRecord]) -> list[list[int]]:

@@ -10,23 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import Centroids, blobs
+import toys
+from toys import blobs
 
 from fisher_select.labels import LabelFormat
 from fisher_select.loop import ActiveLearner, FileOracle, LabelsNeeded
-from fisher_select.strategies import Bait
 
 
 def learner(folder: Path | None = None, **changes: Any) -> ActiveLearner:
-    options: dict[str, Any] = {
-        "strategy": Bait(backend="reference"),
-        "batch_size": 4,
-        "rounds": 2,
-        "initial": 5,
-        "trainer": Centroids(),
-        "run_dir": folder,
-    }
-    return ActiveLearner(lambda: np.zeros((3, 2)), blobs(), **(options | changes))
+    return toys.learner(run_dir=folder, rounds=2, **changes)
 
 
 def fill(path: Path, labels: dict[int, Any]) -> None:

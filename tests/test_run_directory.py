@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import Centroids, blobs
+import toys
+from toys import Centroids
 
 from fisher_select import files, random_state
 from fisher_select.loop import ActiveLearner
@@ -28,16 +29,7 @@ EXACT = ("config.json", "labels.csv", "picks.csv", "records.jsonl")
 
 
 def learner(folder: Path, **changes: Any) -> ActiveLearner:
-    options: dict[str, Any] = {
-        "strategy": Bait(backend="reference"),
-        "batch_size": 4,
-        "rounds": 3,
-        "initial": 5,
-        "trainer": Centroids(),
-    }
-    return ActiveLearner(
-        lambda: np.zeros((3, 2)), blobs(), run_dir=folder, **(options | changes)
-    )
+    return toys.learner(run_dir=folder, **changes)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

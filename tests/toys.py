@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from fisher_select.datasets import Dataset
+from fisher_select.loop import ActiveLearner
+from fisher_select.strategies import Bait
 from fisher_select.trainer import Outputs
 
 
@@ -61,3 +63,15 @@ class Centroids:
 
     def describe(self, model_factory: Any) -> dict[str, object]:
         return {"model": str(model_factory().shape)}
+
+
+def learner(data: Dataset | None = None, **changes: Any) -> ActiveLearner:
+    """A loop of four rounds on `blobs`, unless told otherwise."""
+    options: dict[str, Any] = {
+        "strategy": Bait(backend="reference"),
+        "batch_size": 4,
+        "rounds": 3,
+        "initial": 5,
+        "trainer": Centroids(),
+    }
+    return ActiveLearner(lambda: np.zeros((3, 2)), data or blobs(), **(options | changes))

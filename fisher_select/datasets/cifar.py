@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisher_select.datasets.dataset import Dataset
-from fisher_select.datasets.raw import first_line, licence_beside, opened
+from fisher_select.datasets.raw import licence_beside, opened
+from fisher_select.files import first_line
 from fisher_select.options import one_of
 
 __all__ = ["cifar"]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fisher_select.datasets.frame import Column, Frame
-from fisher_select.datasets.raw import first_line, opened
+from fisher_select.datasets.raw import opened
 from fisher_select.extras import require
+from fisher_select.files import first_line
 
 __all__ = ["BLANKS", "as_column", "read_delimited"]
 

@@ -12,6 +12,7 @@ from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.hold_out import Part, parts
 from fisher_select.datasets.images import CHANNELS, decoded, stacked
 from fisher_select.datasets.raw import licence_beside, opened
+from fisher_select.files import cannot_read
 from fisher_select.options import as_count, one_of
 
 __all__ = ["image_folder"]
@@ -92,8 +93,7 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     try:
         folders = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OSError(f"cannot read {folder}: {reason}") from None
+        raise cannot_read(folder, error) from None
     found = {one.name: sorted(p for p in one.iterdir() if p.name[0] != ".") for one in folders}
     for name, files in found.items():
         if not files:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -21,9 +20,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fisher_select.files import CORRUPT, cannot_read, first_line
+
 __all__ = [
     "check_finite",
-    "first_line",
     "licence_beside",
     "opened",
     "read_npy",
@@ -34,22 +34,16 @@ __all__ = [
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 24  # of an array looked at together: bounds the temporaries
 
-# What NumPy and zipfile raise for what is cut short, altered or of another kind. A header that
-# asks for more memory than there is counts: no array of that size was ever written.
+# A header that asks for more memory than there is counts: no array of that size was ever
+# written.
 _CORRUPT = (
-    ValueError,
+    *CORRUPT,
     TypeError,
-    EOFError,
-    OSError,
-    SyntaxError,
     RuntimeError,
     OverflowError,
     MemoryError,
     KeyError,
     struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
 )
 
 
@@ -69,8 +63,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         raw = path.open("rb")
     except OSError as error:
-        reason = (error.strerror or first_line(error)).lower()
-        raise OSError(f"cannot read {path}: {reason}") from None
+        raise cannot_read(path, error) from None
     with raw:
         packed = raw.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
         try:
@@ -174,8 +167,3 @@ def licence_beside(folder: Path) -> str | None:
 def stem(path: Path) -> str:
     """A data set's name: the file's or folder's, without its endings."""
     return path.name.split(".")[0] or path.name
-
-
-def first_line(error: BaseException) -> str:
-    """An error's first line, or its kind where it has no words."""
-    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fisher_select import files
 from fisher_select.labels import LabelFormat
 from fisher_select.records import RoundRecord
 from fisher_select.run_directory import read_records
@@ -146,7 +147,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OSError(f"cannot read {path}: {(error.strerror or '').lower()}") from None
+        raise files.cannot_read(path, error) from None
     except ValueError:
         raise ValueError(f"{path}: not a JSON file") from None
     for place, kind in _CONFIG:
