@@ -17,6 +17,7 @@ enum class Link {
     diagonal,  ///< L^T b = s b: sigmoid outputs, two classes, one block a class
     vector,    ///< L^T b = <s, b>: one gradient of the output layer, r = 1
     softmax,   ///< L^T b = s (b - <mu, b>): softmax over r + 1 classes, rotated (see factors.h)
+    columns,   ///< entry k of L^T b is s_k (b_ck - <mu, b>): r columns out of more (factors.h)
 };
 
 FS_HOST_DEVICE constexpr int triangle(int i) { return i * (i + 1) / 2; }
@@ -33,7 +34,8 @@ FS_HOST_DEVICE constexpr int update_columns(Criterion criterion, int rank) {
 }
 
 /// TY [r, columns] = L^T B for the products B [classes, columns] = x^T [U | R] of one
-/// candidate. `product(a, j)` reads B; s, mu [r] (Link::vector: s [classes]).
+/// candidate. `product(a, j)` reads B; s, mu [r] (Link::vector: s [classes]; Link::columns:
+/// s [2 r], mu [classes]).
 template <int R, Link kLink, class Product, class Links, class Update>
 FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product& product,
                                Links s, Links mu, Update ty) {
@@ -47,13 +49,22 @@ FS_HOST_DEVICE void apply_link(int rank, int classes, int columns, const Product
             continue;
         }
         V shift{};
-        if constexpr (kLink == Link::softmax)
-            for (int a = 0; a < r; ++a) shift += mu[a] * product(a, j);
+        if constexpr (kLink == Link::softmax || kLink == Link::columns)
+            for (int a = 0; a < (kLink == Link::softmax ? r : classes); ++a)
+                shift += mu[a] * product(a, j);
         for (int a = 0; a < r; ++a) {
             if constexpr (kLink == Link::identity) ty[a * columns + j] = product(a, j);
             if constexpr (kLink == Link::diagonal) ty[a * columns + j] = s[a] * product(a, j);
             if constexpr (kLink == Link::softmax)
                 ty[a * columns + j] = s[a] * (product(a, j) - shift);
+            if constexpr (kLink == Link::columns) {
+                const V own = s[r + a];
+                const auto chosen = [&](int lane) {
+                    const int c = static_cast<int>(Math<V>::at(own, lane));
+                    return c < classes ? Math<V>::at(product(c, j), lane) : 0;
+                };
+                ty[a * columns + j] = s[a] * (Math<V>::each(chosen) - shift);
+            }
         }
     }
 }
@@ -223,6 +234,39 @@ FS_HOST_DEVICE void congruence(int rank, Scalar scale, Links s, Links mu, Work S
             if constexpr (kLink == Link::diagonal) entry = scale * (s[a] * s[b] * entry);
             if constexpr (kLink == Link::softmax)
                 entry = scale * (s[a] * s[b] * (entry - work[a] - work[b] + total));
+        }
+}
+
+/// out <- scale L^T S L [r, r] for Link::columns and a symmetric S [classes, classes], both
+/// packed and apart; `work` [classes].
+template <class Scalar, class Links, class Work, class Out>
+FS_HOST_DEVICE void column_congruence(int rank, int classes, Scalar scale, Links s, Links mu,
+                                      Work S, Work work, Out out) {
+    using V = Entry<Work>;
+    using Value = decltype(Math<V>::at(V{}, 0));
+    const auto entry = [&](int i, int j) {
+        return S[i >= j ? triangle(i) + j : triangle(j) + i];
+    };
+    V total{};  // mu^T S mu
+    for (int a = 0; a < classes; ++a) {
+        V sum{};  // (S mu)_a
+        for (int b = 0; b < classes; ++b) sum += mu[b] * entry(a, b);
+        work[a] = sum;
+        total += mu[a] * sum;
+    }
+    for (int k = 0; k < rank; ++k)
+        for (int l = 0; l <= k; ++l) {
+            const V row = s[rank + k], column = s[rank + l];
+            const auto shifted = [&](int lane) {
+                const int c = static_cast<int>(Math<V>::at(row, lane));
+                const int e = static_cast<int>(Math<V>::at(column, lane));
+                Value sum = Math<V>::at(total, lane);
+                if (c < classes) sum -= Math<V>::at(work[c], lane);
+                if (e < classes) sum -= Math<V>::at(work[e], lane);
+                if (c < classes && e < classes) sum += Math<V>::at(entry(c, e), lane);
+                return sum;
+            };
+            out[triangle(k) + l] = scale * (s[k] * s[l] * Math<V>::each(shifted));
         }
 }
 

@@ -9,16 +9,9 @@
 namespace fisher_select {
 
 /// Entry (k, l) of L L^T for one group of a sample: the weight of x x^T in block (k, l) of
-/// V V^T. s, mu [group_links].
-FS_HOST_DEVICE double block_weight(const Factors& f, const double* s, const double* mu, int k,
-                                   int l) {
-    if (f.link == Link::identity) return 1.0;
-    const double own = k == l ? s[k] * s[k] : 0.0;
-    if (f.link == Link::diagonal) return own;
-    if (f.link == Link::vector) return s[k] * s[l];
-    double total = 0.0;
-    for (int a = 0; a < f.rank; ++a) total += s[a] * s[a];
-    return own - mu[l] * s[k] * s[k] - mu[k] * s[l] * s[l] + mu[k] * mu[l] * total;
+/// V V^T. w, m [classes] of the group and t as Factors::weights has them.
+FS_HOST_DEVICE double block_weight(const double* w, const double* m, double t, int k, int l) {
+    return (k == l ? w[k] : 0.0) - m[l] * w[k] - m[k] * w[l] + m[k] * m[l] * t;
 }
 
 /// Entry (b, j) of L [inner, r] in the classes, or slots, that the engine keeps.
@@ -29,6 +22,8 @@ FS_HOST_DEVICE double link_entry(const Factors& f, const double* s, const double
         case Link::identity: return unit;
         case Link::diagonal: return unit * s[j];
         case Link::vector: return s[b];
+        case Link::columns:
+            return ((b == static_cast<int>(s[f.rank + j]) ? 1.0 : 0.0) - mu[b]) * s[j];
         case Link::softmax: break;
     }
     return (unit - mu[b]) * s[j];
@@ -38,7 +33,10 @@ FS_HOST_DEVICE double packed(const double* symmetric, int i, int j) {
     return symmetric[i >= j ? triangle(i) + j : triangle(j) + i];
 }
 
-/// S <- scale L^T S L of one group, whatever its link. `work` [rank].
+/// Values of `work` that the next function wants, and trace_score after it.
+FS_HOST_DEVICE int congruence_work(const Factors& f) { return f.inner() + triangle(f.rank); }
+
+/// S <- scale L^T S L of one group, whatever its link.
 template <int R, class Work>
 FS_HOST_DEVICE void congruence_any_link(const Factors& f, double scale, const double* s,
                                         const double* mu, Work S, Work work) {
@@ -48,7 +46,12 @@ FS_HOST_DEVICE void congruence_any_link(const Factors& f, double scale, const do
         case Link::diagonal:
             return congruence<R, Link::diagonal>(f.rank, scale, s, mu, S, work);
         case Link::softmax: return congruence<R, Link::softmax>(f.rank, scale, s, mu, S, work);
-        case Link::vector: S[0] = quadratic_form(f.classes, scale, s, S);
+        case Link::vector: S[0] = quadratic_form(f.classes, scale, s, S); return;
+        case Link::columns: {
+            const Work out = work + f.classes;
+            column_congruence(f.rank, f.classes, scale, s, mu, S, work, out);
+            for (int e = 0; e < triangle(f.rank); ++e) S[e] = out[e];
+        }
     }
 }
 

@@ -27,16 +27,20 @@ const char* Factors::matrix_remedy(Criterion criterion) const {
 }
 
 double Factors::blind_trace(double lam) const {
-    return kind == FactorKind::softmax ? static_cast<double>(length()) / lam : 0.0;
+    return rotated() ? static_cast<double>(length()) / lam : 0.0;
 }
 
 double Factors::blind_log_det(double lam) const {
-    const bool rotated = kind == FactorKind::softmax || kind == FactorKind::gradient;
-    return rotated ? static_cast<double>(length()) * std::log(lam) : 0.0;
+    return rotated() ? static_cast<double>(length()) * std::log(lam) : 0.0;
+}
+
+bool Factors::rotated() const {
+    return (kind == FactorKind::softmax && link != Link::columns) ||
+           kind == FactorKind::gradient;
 }
 
 Factors make_factors(FactorKind kind, const VectorsView& vectors,
-                     const MatrixView& probabilities) {
+                     const MatrixView& probabilities, int64_t columns) {
     Factors f;
     f.kind = kind;
     f.vectors = vectors;
@@ -47,6 +51,10 @@ Factors make_factors(FactorKind kind, const VectorsView& vectors,
     const int64_t C = probabilities.cols;
     if (wants_probabilities && C < (kind == FactorKind::sigmoid ? 1 : 2))
         throw InputError("probabilities: wanted at least two classes (one label for sigmoid)");
+    constexpr int64_t kMostClasses = int64_t{1} << 24;  // numbers that a float holds exactly
+    if (columns != 0 &&
+        (kind != FactorKind::softmax || columns < 0 || columns >= C || C > kMostClasses))
+        throw InputError("rank: wanted less than the number of classes of a softmax");
     switch (kind) {
         case FactorKind::gaussian: break;
         case FactorKind::dense: f.rank = static_cast<int>(vectors.slots); break;
@@ -63,9 +71,13 @@ Factors make_factors(FactorKind kind, const VectorsView& vectors,
         case FactorKind::softmax:
             f.link = C == 2 ? Link::diagonal : Link::softmax;
             f.classes = f.rank = static_cast<int>(C - 1);
+            if (columns == 0) break;
+            f.link = Link::columns;
+            f.classes = static_cast<int>(C);
+            f.rank = static_cast<int>(columns);
     }
     constexpr int64_t kBlasLimit = std::numeric_limits<int>::max();
-    if (f.block() > kBlasLimit || 2 * f.link_size() * f.inner() > kBlasLimit)
+    if (f.block() > kBlasLimit || f.panel_columns(Criterion::trace) > kBlasLimit)
         throw InputError("the problem has more parameters than BLAS can index (2^31 - 1)");
     return f;
 }

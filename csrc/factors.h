@@ -10,6 +10,15 @@
 // for a < C: nothing of size r x r is stored or multiplied. Two classes: one number, sqrt(2 p_1
 // p_2).
 //
+// The leading columns alone. With k the most likely class, reflecting the null column sqrt(p)
+// onto k leaves the columns
+//     sqrt(p_c) (e_c - mu), c != k,    mu_c = p_c / (1 + sqrt p_k),    mu_k = sqrt(p_k),
+// whose product is diag(p) - p p^T still, and whose norms fall with p_c. A rank below C - 1
+// keeps those of the r classes that are most likely after k: what is left out is positive
+// semidefinite, and no other r of these columns leave less of the trace. The classes are not
+// rotated here: the columns kept differ from sample to sample. What is known already, F and the
+// labelled rows, keeps all columns: there they cost nothing.
+//
 // FactorKind::gradient is BADGE's gradient (e_yhat - p) (x) x as a factor of rank one. Its
 // class part sums to zero, so it is rotated likewise: s_a = q_a - q_C / (1 + sqrt C), q =
 // e_yhat - p.
@@ -32,7 +41,7 @@ struct Factors {
     Link link = Link::identity;
     int groups = 1;   // independent problems: one a class where the Fisher is block-diagonal
     int classes = 1;  // classes of a group, c
-    int rank = 1;     // r; c and r differ for Link::vector alone
+    int rank = 1;     // r; c and r differ for Link::vector and Link::columns alone
 
     FS_HOST_DEVICE int64_t count() const { return vectors.rows; }
     FS_HOST_DEVICE int64_t length() const { return vectors.length; }  // d, or D where dense
@@ -51,13 +60,23 @@ struct Factors {
                    static_cast<double>(panel_columns(criterion) * vectors.slots) +
                static_cast<double>(groups * block()) * static_cast<double>(block());
     }
-    /// Link coefficients of a sample, and of one of its groups.
+    /// Values of s of a sample, and of one of its groups. Link::columns has s_k and then the
+    /// class of each column: as a number below 2^24, which a float holds exactly.
     FS_HOST_DEVICE int64_t link_size() const { return int64_t{groups} * group_links(); }
-    FS_HOST_DEVICE int group_links() const { return link == Link::vector ? classes : rank; }
+    FS_HOST_DEVICE int group_links() const {
+        return link == Link::vector ? classes : link == Link::columns ? 2 * rank : rank;
+    }
+    /// Values of mu of a sample; the links that have it have one group.
+    FS_HOST_DEVICE int64_t mean_size() const {
+        return link == Link::softmax ? rank : link == Link::columns ? classes : 0;
+    }
 
-    /// s, mu [link_size] of sample i; mu is written for Link::softmax alone, s not for
-    /// identity.
+    /// s [link_size], mu [mean_size] of sample i; s is not written for Link::identity.
     FS_HOST_DEVICE void link_coefficients(int64_t i, double* s, double* mu) const;
+
+    /// L L^T = diag(w) - w m^T - m w^T + t m m^T of each group of sample i, whatever its link:
+    /// w, m [groups, classes], and t. `all_columns`: also those that `rank` leaves out.
+    FS_HOST_DEVICE double weights(int64_t i, bool all_columns, double* w, double* m) const;
 
     /// One slot of sample i in float64, x [length].
     FS_HOST_DEVICE void load_vector(int64_t i, int slot, double* x) const;
@@ -72,6 +91,13 @@ struct Factors {
     double blind_trace(double lam) const;
     /// Likewise what log det M has beyond them.
     double blind_log_det(double lam) const;
+
+private:
+    bool rotated() const;
+    FS_HOST_DEVICE double total_probability(int64_t i) const;
+    FS_HOST_DEVICE int64_t next_class(int64_t i, int64_t last) const;
+    FS_HOST_DEVICE double probability(int64_t i, int64_t c, double total) const;
+    FS_HOST_DEVICE int64_t reflect(int64_t i, double total, double* mu) const;
 };
 
 FS_HOST_DEVICE void Factors::link_coefficients(int64_t i, double* s, double* mu) const {
@@ -102,21 +128,104 @@ FS_HOST_DEVICE void Factors::link_coefficients(int64_t i, double* s, double* mu)
             return;
         }
         case FactorKind::softmax: {
-            double total = 0.0;  // float32 rows sum to 1 only nearly
-            for (int64_t c = 0; c < C; ++c) total += probabilities.at(i, c);
-            const double last = sqrt(fmax(probabilities.at(i, C - 1) / total, 0.0));
+            const double total = total_probability(i);
+            if (link == Link::columns) {
+                int64_t c = reflect(i, total, mu);
+                for (int k = 0; k < rank; ++k) {  // C r comparisons
+                    c = next_class(i, c);
+                    s[k] = sqrt(probability(i, c, total));
+                    s[rank + k] = static_cast<double>(c);
+                }
+                return;
+            }
+            const double last = sqrt(probability(i, C - 1, total));
             if (C == 2) {
-                s[0] = sqrt(2.0 * fmax(probabilities.at(i, 0) / total, 0.0)) * last;
+                s[0] = sqrt(2.0 * probability(i, 0, total)) * last;
                 return;
             }
             const double beta = 1.0 / (1.0 + sqrt(static_cast<double>(C)));
             for (int64_t c = 0; c + 1 < C; ++c) {
-                const double p = fmax(probabilities.at(i, c) / total, 0.0);
+                const double p = probability(i, c, total);
                 s[c] = sqrt(p);
                 mu[c] = p / (1.0 + last) - beta * last;
             }
         }
     }
+}
+
+/// float32 rows sum to 1 only nearly.
+FS_HOST_DEVICE double Factors::total_probability(int64_t i) const {
+    double total = 0.0;
+    for (int64_t c = 0; c < probabilities.cols; ++c) total += probabilities.at(i, c);
+    return total;
+}
+
+/// The most likely class after `last` (-1: of all), of equals the lowest.
+FS_HOST_DEVICE int64_t Factors::next_class(int64_t i, int64_t last) const {
+    const double limit = last < 0 ? 0.0 : probabilities.at(i, last);
+    int64_t best = -1;
+    double most = 0.0;
+    for (int64_t c = 0; c < probabilities.cols; ++c) {
+        const double p = probabilities.at(i, c);
+        const bool after = last < 0 || p < limit || (p == limit && c > last);
+        if (after && (best < 0 || p > most)) {
+            best = c;
+            most = p;
+        }
+    }
+    return best;
+}
+
+FS_HOST_DEVICE double Factors::probability(int64_t i, int64_t c, double total) const {
+    return fmax(probabilities.at(i, c) / total, 0.0);
+}
+
+/// The most likely class k; mu of the columns that are left when k takes in the null column.
+FS_HOST_DEVICE int64_t Factors::reflect(int64_t i, double total, double* mu) const {
+    const int64_t k = next_class(i, -1);
+    const double top = sqrt(probability(i, k, total));
+    for (int64_t c = 0; c < classes; ++c)
+        mu[c] = c == k ? top : probability(i, c, total) / (1.0 + top);
+    return k;
+}
+
+FS_HOST_DEVICE double Factors::weights(int64_t i, bool all_columns, double* w,
+                                       double* m) const {
+    const int64_t size = int64_t{groups} * classes;
+    for (int64_t a = 0; a < size; ++a) m[a] = 0.0;
+    double total = 0.0;
+    switch (link) {
+        case Link::identity:
+            for (int64_t a = 0; a < size; ++a) w[a] = 1.0;
+            break;
+        case Link::diagonal:
+            link_coefficients(i, w, m);
+            for (int64_t a = 0; a < size; ++a) w[a] *= w[a];
+            break;
+        case Link::vector:
+            link_coefficients(i, m, m);
+            for (int64_t a = 0; a < size; ++a) w[a] = 0.0;
+            return 1.0;
+        case Link::softmax:
+            link_coefficients(i, w, m);
+            for (int64_t a = 0; a < size; ++a) {
+                w[a] *= w[a];
+                total += w[a];
+            }
+            break;
+        case Link::columns: {
+            const double sum = total_probability(i);
+            int64_t c = reflect(i, sum, m);
+            for (int64_t a = 0; a < size; ++a)
+                w[a] = all_columns && a != c ? probability(i, a, sum) : 0.0;
+            for (int k = 0; !all_columns && k < rank; ++k) {
+                c = next_class(i, c);
+                w[c] = probability(i, c, sum);
+            }
+            for (int64_t a = 0; a < size; ++a) total += w[a];
+        }
+    }
+    return total;
 }
 
 FS_HOST_DEVICE void Factors::load_vector(int64_t i, int slot, double* x) const {
@@ -133,8 +242,9 @@ FS_HOST_DEVICE bool Factors::same(int64_t i, int64_t j) const {
     return true;
 }
 
-/// InputError where the shapes do not fit the kind.
+/// InputError where the shapes do not fit the kind. `columns`: how many of a softmax factor's
+/// to keep, leading ones first; 0 keeps all.
 Factors make_factors(FactorKind kind, const VectorsView& vectors,
-                     const MatrixView& probabilities);
+                     const MatrixView& probabilities, int64_t columns = 0);
 
 }  // namespace fisher_select

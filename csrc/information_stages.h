@@ -3,7 +3,7 @@
 // tr(M^-1 F), forward greedy by log det M (DESIGN section 2).
 //
 // What an Engine offers:
-//   Information information(double lam, PoolFisher)   add_samples(rows, coefficient),
+//   Information information(double lam, PoolFisher)   add_labeled(rows, coefficient),
 //                                                     refresh(step)
 //   Stage stage(Information&, const StageProblem&)    GreedyResult run(), path(), settle()
 //   void finish()                                     waits for what was asked
@@ -50,7 +50,7 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
     auto information = engine.information(
         problem.lam, problem.use_pool_fisher ? PoolFisher::mean : PoolFisher::identity);
     if (problem.labeled.count > 0)
-        information.add_samples(problem.labeled,
+        information.add_labeled(problem.labeled,
                                 problem.shrink / static_cast<double>(problem.labeled.count));
     lap("fisher");
 
@@ -106,7 +106,7 @@ LogDetResult log_det_stage(const Context& context, const LogDetProblem& problem,
 
     context.progress("setup", 0, 1);
     auto information = engine.information(problem.lam, PoolFisher::none);
-    information.add_samples(problem.labeled, 1.0);
+    information.add_labeled(problem.labeled, 1.0);
     information.refresh(0);
     auto stage = engine.stage(information, {{nullptr, n},
                                             mask(n, problem.labeled),

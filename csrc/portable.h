@@ -41,14 +41,25 @@ struct Strided {
 template <class Pointer>
 using Entry = std::remove_cv_t<std::remove_reference_t<decltype(Pointer{}[0])>>;
 
-/// Functions of a value type; vectors of candidates specialise it (cpu/lanes.h).
+/// Functions of a value type; vectors of candidates specialise it (cpu/lane_vector.h).
 template <class V>
 struct Math {
+    /// What one candidate has, of those in a value; and f(candidate) of each as one value.
+    FS_HOST_DEVICE static V at(V x, int) { return x; }
+    template <class F>
+    FS_HOST_DEVICE static V each(const F& f) {
+        return f(0);
+    }
     FS_HOST_DEVICE static V root(V x) { return sqrt(x); }
     FS_HOST_DEVICE static V log(V x) { return ::log(x); }
 };
 template <>
 struct Math<float> {
+    FS_HOST_DEVICE static float at(float x, int) { return x; }
+    template <class F>
+    FS_HOST_DEVICE static float each(const F& f) {
+        return f(0);
+    }
     FS_HOST_DEVICE static float root(float x) { return sqrtf(x); }
     FS_HOST_DEVICE static float log(float x) { return logf(x); }
 };

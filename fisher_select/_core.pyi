@@ -29,6 +29,7 @@ class InformationPool(Pool):
     kind: str
     factors: FloatArray | None  # [n, D, r]
     lam: float
+    rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
 
 class InformationResult(TypedDict):
     indices: IndexArray  # [B]

@@ -77,6 +77,7 @@ class _Compiled:
             shrink=problem.shrink,
             scale=problem.scale,
             use_pool_fisher=problem.use_pool_fisher,
+            rank=problem.rank,
             threads=problem.threads,
             chunk_rows=problem.chunk_rows,
             progress=problem.progress,

@@ -21,6 +21,7 @@ def max_det(
     batch_size: int,
     lam: float = 1.0,
     gradient: str = "rank_one",
+    rank: int | None = None,
     likelihood: str = "softmax",
     factors: Array | None = None,
     backend: str = "auto",
@@ -57,6 +58,9 @@ def max_det(
         V_i is BADGE's gradient (e_yhat - p) (x) x at the most likely class, or the full factor
         of the Fisher information (softmax: r = C). "rank_one" is for softmax alone; the other
         likelihoods and dense factors take "full".
+    rank : int or None
+        With gradient="full", keep the `rank` leading columns of each candidate's softmax factor
+        as `fisher_select.bait` does: n r^2 floats of state instead of n C^2.
     likelihood, factors, backend, threads, chunk_rows, progress, seed
         As for `fisher_select.bait`.
 
@@ -91,6 +95,10 @@ def max_det(
             "gradient='rank_one' is the gradient of softmax outputs; pass gradient='full' with "
             f"likelihood={likelihood!r}" + (" and factors" if factors is not None else "")
         )
+    if gradient == "rank_one" and rank is not None:
+        raise ValueError(
+            f"rank must be None with gradient='rank_one', which has one column; got {rank!r}"
+        )
     engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     problem = trace_problem(
         X,
@@ -101,6 +109,7 @@ def max_det(
         lam=lam,
         oversample=1.0,
         likelihood=likelihood,
+        rank=rank,
         threads=threads,
         chunk_rows=chunk_rows,
         progress=progress,
@@ -114,6 +123,7 @@ def max_det(
         labeled=problem.labeled,
         batch_size=problem.batch_size,
         lam=problem.lam,
+        rank=problem.rank,
         threads=problem.threads,
         chunk_rows=problem.chunk_rows,
         progress=problem.progress,

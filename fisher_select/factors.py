@@ -58,6 +58,8 @@ class TraceProblem:
         Rows to keep, and to pick before the backward stage; forward_count >= batch_size.
     lam, shrink, scale : float
     use_pool_fisher : bool
+    rank : int
+        Leading columns of L that a candidate's softmax factor keeps; 0: all.
     threads : int
     chunk_rows : int
         Rows a thread works on at a time; 0 leaves it to the backend.
@@ -77,6 +79,7 @@ class TraceProblem:
     shrink: float
     scale: float
     use_pool_fisher: bool
+    rank: int
     threads: int
     chunk_rows: int
     progress: ProgressCallback | None
@@ -112,7 +115,8 @@ def trace_problem(
     lam = as_real("lam", lam, above=0.0)
     oversample = as_real("oversample", oversample, at_least=1.0)
     one_of("normalization", normalization, NORMALIZATIONS)
-    kind = _kind(likelihood, fisher, rank, dense=factors is not None)
+    kind = _kind(likelihood, fisher, dense=factors is not None)
+    columns = _check_rank(rank, kind)
     as_count("batch_size", batch_size)
     threads = resolve_threads(threads)
     chunk_rows = 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows)
@@ -136,19 +140,16 @@ def trace_problem(
         shrink=weight,
         scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
         use_pool_fisher=bool(use_pool_fisher),
+        rank=0 if P is None else _kept_columns(columns, P.shape[1]),
         threads=threads,
         chunk_rows=chunk_rows,
         progress=callback,
     )
 
 
-def _kind(likelihood: str, fisher: str, rank: int | None, *, dense: bool) -> str:
+def _kind(likelihood: str, fisher: str, *, dense: bool) -> str:
     one_of("likelihood", likelihood, LIKELIHOODS)
     one_of("fisher", fisher, FISHERS)
-    if rank is not None:
-        raise ValueError(
-            f"rank={rank!r} column truncation is not available in this version; pass None"
-        )
     if dense:
         if fisher != "full":
             raise ValueError(f"fisher must be 'full' with dense factors, got {fisher!r}")
@@ -159,6 +160,29 @@ def _kind(likelihood: str, fisher: str, rank: int | None, *, dense: bool) -> str
             f"fisher must be one of {allowed} for likelihood={likelihood!r}, got {fisher!r}"
         )
     return _KINDS[likelihood, fisher]
+
+
+def _check_rank(rank: object, kind: str) -> int:
+    """`rank` as a number of columns, 0 for None."""
+    if rank is None:
+        return 0
+    columns = as_count("rank", rank)
+    if kind != "softmax":
+        raise ValueError(
+            "rank must be None unless likelihood='softmax' and fisher='full': the factors of "
+            f"kind {kind!r} have no columns to leave out; got {columns}"
+        )
+    return columns
+
+
+def _kept_columns(columns: int, classes: int) -> int:
+    """Columns of L to keep, 0 for all: C - 1 of them are the whole information."""
+    if columns > classes:
+        raise ValueError(
+            f"rank must be at most the number of classes, {classes} columns of "
+            f"probabilities; got {columns}"
+        )
+    return columns if columns < classes - 1 else 0
 
 
 def _arrays(

@@ -74,8 +74,9 @@ def bait(
     fisher : {"full", "block_diagonal", "binary"}
         Full information of the last layer; one d x d block a class, for many classes; or one
         block for the most likely class against the rest.
-    rank : None
-        Column truncation of L; not available in this version.
+    rank : int or None
+        Keep the `rank` leading columns of each candidate's L_i (softmax, fisher="full"), at
+        least 1 and at most C; see Notes. None, C and C - 1 are exact.
     use_pool_fisher : bool, default True
         False puts F = I (the ablation without the pool's information).
     backend : {"auto", "cpu", "reference", "cuda"}

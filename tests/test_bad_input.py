@@ -148,14 +148,6 @@ def test_unknown_words_list_the_known_ones(name: str, known: str) -> None:
     refused(ValueError, f"^{name} must be one of {known}, got None$", **{name: None})
 
 
-def test_rank_is_not_available() -> None:
-    refused(
-        ValueError,
-        "^rank=3 column truncation is not available in this version; pass None$",
-        rank=3,
-    )
-
-
 def test_seed_must_be_an_integer() -> None:
     refused(TypeError, r"^seed must be an integer or None, got float 0\.5$", seed=0.5)
     refused(ValueError, "^seed must be at least 0, got -1$", seed=-1)

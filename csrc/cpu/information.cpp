@@ -44,7 +44,8 @@ Information::Information(const Context& context, const Factors& factors,
     if (pool_fisher == PoolFisher::mean) {
         f_ = square_matrices();
         for (SquareMatrix& f : f_) f.values.zero();
-        accumulate({nullptr, factors.count()}, 1.0 / static_cast<double>(factors.count()), f_);
+        accumulate({nullptr, factors.count()}, true, 1.0 / static_cast<double>(factors.count()),
+                   f_);
     }
     const int64_t columns = capacity_ * factors.rank;
     u_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
@@ -69,20 +70,26 @@ std::vector<SquareMatrix> Information::square_matrices() const {
     return matrices;
 }
 
-void Information::add_samples(const RowList& rows, double coefficient) {
-    accumulate(rows, coefficient, m_);
+void Information::add_labeled(const RowList& rows, double coefficient) {
+    accumulate(rows, true, coefficient, m_);
 }
 
-void Information::accumulate(const RowList& rows, double coefficient,
+void Information::add_samples(const RowList& rows, double coefficient) {
+    accumulate(rows, false, coefficient, m_);
+}
+
+void Information::accumulate(const RowList& rows, bool all_columns, double coefficient,
                              std::vector<SquareMatrix>& target) {
     const Factors& f = factors_;
-    const int64_t d = f.length(), slots = f.vectors.slots, coefficients = f.link_size();
+    const int64_t d = f.length(), slots = f.vectors.slots,
+                  weights = int64_t{f.groups} * f.classes;
     // Chunks of a few MB of float64 vectors, and enough of them for a GEMM's inner dimension.
     const int64_t chunk =
         std::clamp((int64_t{1} << 18) / (d * slots), ceil_div(256, slots), int64_t{2048});
     Buffer<double> x({chunk, slots, d}, "a chunk of the pool in float64", kRemedy);
-    Buffer<double> s({chunk, coefficients}, "a chunk of link coefficients", kRemedy);
-    Buffer<double> mu({chunk, coefficients}, "a chunk of link coefficients", kRemedy);
+    Buffer<double> w({chunk, weights}, "a chunk of block weights", kRemedy);
+    Buffer<double> m({chunk, weights}, "a chunk of block weights", kRemedy);
+    Buffer<double> t({chunk}, "a chunk of block weights", kRemedy);
     Buffer<double> weighted({context_.threads, chunk * slots, kPanel}, "weighted vectors",
                             kRemedy);
 
@@ -95,8 +102,8 @@ void Information::accumulate(const RowList& rows, double coefficient,
                 for (int64_t slot = 0; slot < slots; ++slot)
                     f.load_vector(row, static_cast<int>(slot),
                                   x.data() + (i * slots + slot) * d);
-                f.link_coefficients(row, s.data() + i * coefficients,
-                                    mu.data() + i * coefficients);
+                t[i] =
+                    f.weights(row, all_columns, w.data() + i * weights, m.data() + i * weights);
             }
         });
         parallel_for(context_, f.groups * pairs * panels, [&](int64_t task, int thread) {
@@ -105,12 +112,11 @@ void Information::accumulate(const RowList& rows, double coefficient,
             const int64_t g = task / panels / pairs;
             double* panel = weighted.data() + thread * chunk * slots * kPanel;
             for (int64_t v = 0; v < vectors; ++v) {
-                const double* own_s = s.data() + v / slots * coefficients + g * f.group_links();
-                const double* own_mu =
-                    mu.data() + v / slots * coefficients + g * f.group_links();
-                const double w = block_weight(f, own_s, own_mu, k, l);
+                const int64_t own = v / slots * weights + g * f.classes;
+                const double weight =
+                    block_weight(w.data() + own, m.data() + own, t[v / slots], k, l);
                 const double* from = x.data() + v * d + first;
-                for (int64_t t = 0; t < width; ++t) panel[v * width + t] = w * from[t];
+                for (int64_t j = 0; j < width; ++j) panel[v * width + j] = weight * from[j];
             }
             SquareMatrix& sum = target[static_cast<size_t>(g)];
             context_.blas.gemm('N', 'T', static_cast<int>(d - first), static_cast<int>(width),

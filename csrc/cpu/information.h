@@ -26,7 +26,9 @@ public:
     Information(const Context& context, const Factors& factors,
                 const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher);
 
-    /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh().
+    /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh(). Of
+    /// labelled rows all columns of L are added, of samples those that candidates have.
+    void add_labeled(const RowList& rows, double coefficient);
     void add_samples(const RowList& rows, double coefficient);
 
     /// Q, P afresh from a Cholesky of M. NumericalError naming `step` where M is not positive
@@ -57,7 +59,8 @@ public:
 private:
     SquareMatrix square_matrix() const;
     std::vector<SquareMatrix> square_matrices() const;
-    void accumulate(const RowList& rows, double coefficient, std::vector<SquareMatrix>& target);
+    void accumulate(const RowList& rows, bool all_columns, double coefficient,
+                    std::vector<SquareMatrix>& target);
     void read_stored(const std::vector<SquareMatrix>& stored, const double* x, int count,
                      double* out) const;
     void subtract_pending(const double* x, int count, double* qx, double* px);

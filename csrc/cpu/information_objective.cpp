@@ -73,7 +73,7 @@ InformationObjective::InformationObjective(const Context& context, const Factors
     qx_ = Buffer<double>({vectors, information.product_size()}, kPurpose, kRemedy);
     px_ = Buffer<double>({vectors, information.product_size()}, kPurpose, kRemedy);
     s_ = Buffer<double>({batch, factors.link_size()}, kPurpose, kRemedy);
-    mu_ = Buffer<double>({batch, factors.link_size()}, kPurpose, kRemedy);
+    mu_ = Buffer<double>({batch, factors.mean_size()}, kPurpose, kRemedy);
     g_ = Buffer<double>({batch, groups, triangle(factors.inner())}, kPurpose, kRemedy);
     h_ = Buffer<double>({batch, groups, triangle(factors.inner())}, kPurpose, kRemedy);
     u_ = Buffer<double>({groups, rank, factors.block()}, "the update U, R", kRemedy);
@@ -151,7 +151,7 @@ void InformationObjective::exact(const std::vector<int64_t>& candidates, double*
 
 void InformationObjective::evaluate(const int64_t* candidates, int64_t size) {
     const Factors& f = factors_;
-    const int64_t slots = f.vectors.slots, width = f.link_size();
+    const int64_t slots = f.vectors.slots;
     batch_.assign(static_cast<size_t>(size), {});
     for (int64_t k = 0; k < size; ++k) {
         batch_[static_cast<size_t>(k)].index = candidates[k];
@@ -159,7 +159,7 @@ void InformationObjective::evaluate(const int64_t* candidates, int64_t size) {
         for (int64_t slot = 0; slot < slots; ++slot)
             f.load_vector(row, static_cast<int>(slot),
                           x_.data() + (k * slots + slot) * f.length());
-        f.link_coefficients(row, s_.data() + k * width, mu_.data() + k * width);
+        f.link_coefficients(row, s_.data() + k * f.link_size(), mu_.data() + k * f.mean_size());
     }
     information_.products(x_.data(), static_cast<int>(size * slots), qx_.data(), px_.data());
     for (int64_t k = 0; k < size; ++k) {
@@ -175,8 +175,9 @@ double InformationObjective::evaluate_group(int64_t place, int group) {
     const int64_t d = f.length(), slots = f.vectors.slots, at = place * f.groups + group;
     const double* x = x_.data() + place * slots * d;
     const int64_t products = products_at(place, group);
-    const double *s = s_.data() + at * f.group_links(), *mu = mu_.data() + at * f.group_links();
-    std::vector<double> work(static_cast<size_t>(f.rank + triangle(f.rank)));
+    const double *s = s_.data() + at * f.group_links(),
+                 *mu = mu_.data() + place * f.mean_size();
+    std::vector<double> work(static_cast<size_t>(congruence_work(f)));
     const bool dense = f.kind == FactorKind::dense;
     const auto fill = [&](const Buffer<double>& images, double* S) {
         for (int a = 0; a < f.inner(); ++a)
@@ -218,9 +219,10 @@ void InformationObjective::commit_group(int64_t place, int group) {
     const bool trace = options_.criterion == Criterion::trace;
     const int r = f.rank, inner = f.inner(), side = static_cast<int>(f.block());
     const int64_t d = f.length(), block = f.block(), at = place * f.groups + group;
-    const int64_t small = at * triangle(inner), links = at * f.group_links();
-    const Step step = small_step(f, s_.data() + links, mu_.data() + links, g_.data() + small,
-                                 trace ? h_.data() + small : nullptr, options_);
+    const int64_t small = at * triangle(inner);
+    const Step step =
+        small_step(f, s_.data() + at * f.group_links(), mu_.data() + place * f.mean_size(),
+                   g_.data() + small, trace ? h_.data() + small : nullptr, options_);
     const int64_t products = products_at(place, group);
     double *U = u_.data() + group * r * block, *R = r_.data() + group * r * block;
     parallel_for(context_, (block + kSlab - 1) / kSlab, [&](int64_t task, int) {

@@ -81,7 +81,7 @@ private:
     std::vector<Candidate> batch_;
     Buffer<double> x_;        // [vectors, length]
     Buffer<double> qx_, px_;  // [vectors, groups, c, c length]
-    Buffer<double> s_, mu_;   // [batch, link_size]
+    Buffer<double> s_, mu_;   // [batch, link_size], [batch, mean_size]
     Buffer<double> g_, h_;  // [batch, groups, inner (inner + 1) / 2], first r (r + 1) / 2 used
 
     Buffer<double> u_, r_, panel_;    // of one commit: [groups, r, c length], [columns, length]

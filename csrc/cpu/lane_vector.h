@@ -22,13 +22,25 @@ struct LaneType<double> {
 template <class T>
 using Lanes = typename LaneType<T>::type;
 
+/// The lanes of a value one by one, where candidates go different ways.
+template <class T>
+struct EachLane {
+    FS_HOST_DEVICE static T at(Lanes<T> x, int lane) { return x[lane]; }
+    template <class F>
+    FS_HOST_DEVICE static Lanes<T> each(const F& f) {
+        Lanes<T> x{};
+        for (int l = 0; l < kLanes; ++l) x[l] = f(l);
+        return x;
+    }
+};
+
 }  // namespace fisher_select::cpu
 
 namespace fisher_select {
 
 // Without errno the loop becomes one vector instruction.
 template <>
-struct Math<cpu::Lanes<float>> {
+struct Math<cpu::Lanes<float>> : cpu::EachLane<float> {
     FS_HOST_DEVICE static cpu::Lanes<float> root(cpu::Lanes<float> x) {
         for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrtf(x[l]);
         return x;
@@ -39,7 +51,7 @@ struct Math<cpu::Lanes<float>> {
     }
 };
 template <>
-struct Math<cpu::Lanes<double>> {
+struct Math<cpu::Lanes<double>> : cpu::EachLane<double> {
     FS_HOST_DEVICE static cpu::Lanes<double> root(cpu::Lanes<double> x) {
         for (int l = 0; l < cpu::kLanes; ++l) x[l] = sqrt(x[l]);
         return x;

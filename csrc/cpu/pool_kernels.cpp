@@ -29,7 +29,6 @@ template <class T, int R, Link kLink, Criterion kCriterion>
 void update_rank(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sign) {
     using V = Lanes<T>;
     const int r = R > 0 ? R : chunk.rank;
-    const int links = kLink == Link::vector ? chunk.classes : r;
     const int tri = triangle(r), columns = update_columns(kCriterion, r);
     V* ty = reinterpret_cast<V*>(chunk.work);
     V* triangle_work = ty + 2 * r * r;
@@ -39,9 +38,9 @@ void update_rank(const PoolChunk<T>& chunk, const T* products, int64_t ld, T sig
             const int64_t at = b * chunk.groups + g;
             V* G = reinterpret_cast<V*>(chunk.G) + at * tri;
             V* H = reinterpret_cast<V*>(chunk.H) + at * tri;
-            const V* s = reinterpret_cast<const V*>(chunk.s) + at * links;
-            const V* mu = reinterpret_cast<const V*>(chunk.mu) + at * links;
-            const T* own = products + int64_t{g} * links * columns * ld + b * kLanes;
+            const V* s = reinterpret_cast<const V*>(chunk.s) + at * chunk.links;
+            const V* mu = reinterpret_cast<const V*>(chunk.mu) + b * chunk.means;
+            const T* own = products + int64_t{g} * chunk.classes * columns * ld + b * kLanes;
             const auto product = [=](int a, int j) {
                 return load(own + (a * columns + j) * ld);
             };
@@ -72,20 +71,23 @@ void score_rank(const PoolChunk<T>& chunk, T sign) {
 template <class T, Link kLink>
 void reset_link(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* state) {
     using V = Lanes<T>;
-    const int r = chunk.rank, inner = kLink == Link::vector ? chunk.classes : r;
+    constexpr bool kByClass = kLink == Link::vector || kLink == Link::columns;
+    const int r = chunk.rank, inner = kByClass ? chunk.classes : r;
     const int tri = triangle(inner);
     V* work = reinterpret_cast<V*>(chunk.work);
     V* S = work + inner;
     for (int64_t b = 0; b < chunk.blocks; ++b)
         for (int g = 0; g < chunk.groups; ++g) {
             const int64_t at = b * chunk.groups + g;
-            const V* s = reinterpret_cast<const V*>(chunk.s) + at * inner;
-            const V* mu = reinterpret_cast<const V*>(chunk.mu) + at * inner;
+            const V* s = reinterpret_cast<const V*>(chunk.s) + at * chunk.links;
+            const V* mu = reinterpret_cast<const V*>(chunk.mu) + b * chunk.means;
             V* out = reinterpret_cast<V*>(state) + at * triangle(r);
             for (int e = 0; e < tri; ++e)
                 S[e] = load(raw + (int64_t{g} * tri + e) * ld + b * kLanes);
             if constexpr (kLink == Link::vector) {
                 out[0] = quadratic_form(chunk.classes, scale, s, S);
+            } else if constexpr (kLink == Link::columns) {
+                column_congruence(r, chunk.classes, scale, s, mu, S, work, out);
             } else {
                 congruence<0, kLink>(r, scale, s, mu, S, work);
                 for (int e = 0; e < tri; ++e) out[e] = S[e];
@@ -104,6 +106,8 @@ void update_any_link(const PoolChunk<T>& chunk, const T* products, int64_t ld, T
             return update_rank<T, R, Link::softmax, kCriterion>(chunk, products, ld, sign);
         case Link::vector:
             return update_rank<T, 1, Link::vector, kCriterion>(chunk, products, ld, sign);
+        case Link::columns:
+            return update_rank<T, R, Link::columns, kCriterion>(chunk, products, ld, sign);
     }
 }
 
@@ -150,6 +154,7 @@ void reset(const PoolChunk<T>& chunk, const T* raw, int64_t ld, T scale, T* stat
         case Link::diagonal: return reset_link<T, Link::diagonal>(chunk, raw, ld, scale, state);
         case Link::softmax: return reset_link<T, Link::softmax>(chunk, raw, ld, scale, state);
         case Link::vector: return reset_link<T, Link::vector>(chunk, raw, ld, scale, state);
+        case Link::columns: return reset_link<T, Link::columns>(chunk, raw, ld, scale, state);
     }
 }
 

@@ -19,10 +19,11 @@ struct PoolChunk {
     Criterion criterion = Criterion::trace;
     int rank = 1, classes = 1, groups = 1;
     int64_t blocks = 0;
-    const T* s = nullptr;   // [blocks, groups, r, kLanes]; Link::vector: c instead of r
-    const T* mu = nullptr;  // like s, softmax only
-    T* G = nullptr;         // [blocks, groups, r (r + 1) / 2, kLanes]
-    T* H = nullptr;         // like G, trace only
+    const T* s = nullptr;   // [blocks, groups, links, kLanes], as Factors::link_coefficients
+    const T* mu = nullptr;  // [blocks, means, kLanes]
+    int links = 1, means = 0;
+    T* G = nullptr;      // [blocks, groups, r (r + 1) / 2, kLanes]
+    T* H = nullptr;      // like G, trace only
     T* score = nullptr;  // [blocks, kLanes]: sign times tr(H (I + sign G)^-1) or log det(...)
     T* work = nullptr;   // [workspace(...)] of this thread
 };

@@ -82,8 +82,8 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
     const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
     if (factors.link != Link::identity)
         s_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
-    if (factors.link == Link::softmax)
-        mu_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
+    if (factors.mean_size() > 0)
+        mu_ = Buffer<T>({padded, factors.mean_size()}, "the pool's links", kRemedy);
     g_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state G", kRemedy);
     if (options.criterion == Criterion::trace)
         h_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
@@ -98,7 +98,6 @@ PoolState<T>::~PoolState() = default;
 
 template <class T>
 PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
-    const int64_t links = begin * factors_.link_size();
     const int64_t state = begin * factors_.groups * triangle(factors_.rank);
     PoolChunk<T> c;
     c.link = factors_.link;
@@ -106,9 +105,11 @@ PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
     c.rank = factors_.rank;
     c.classes = factors_.classes;
     c.groups = factors_.groups;
+    c.links = factors_.group_links();
+    c.means = static_cast<int>(factors_.mean_size());
     c.blocks = lane_blocks(size);
-    c.s = s_.empty() ? nullptr : s_.data() + links;
-    c.mu = mu_.empty() ? nullptr : mu_.data() + links;
+    c.s = s_.empty() ? nullptr : s_.data() + begin * factors_.link_size();
+    c.mu = mu_.empty() ? nullptr : mu_.data() + begin * factors_.mean_size();
     c.G = g_.data() + state;
     c.H = h_.empty() ? nullptr : h_.data() + state;
     c.score = score_.data() + begin;
@@ -136,17 +137,22 @@ void PoolState<T>::load_links() {
     if (factors_.link == Link::identity) return;
     s_.zero();
     mu_.zero();
-    const int64_t width = factors_.link_size(), kRows = 64 * kLanes;
+    constexpr int64_t kRows = 64 * kLanes;
     parallel_for(context_, (rows_.count + kRows - 1) / kRows, [&](int64_t task, int) {
-        std::vector<double> s(static_cast<size_t>(width)), mu(static_cast<size_t>(width));
+        std::vector<double> s(static_cast<size_t>(factors_.link_size())),
+            mu(static_cast<size_t>(factors_.mean_size()));
         for (int64_t i = task * kRows; i < std::min(rows_.count, task * kRows + kRows); ++i) {
             factors_.link_coefficients(rows_[i], s.data(), mu.data());
-            const int64_t at = i / kLanes * width * kLanes + i % kLanes;
-            for (int64_t a = 0; a < width; ++a) {
-                s_[at + a * kLanes] = static_cast<T>(s[static_cast<size_t>(a)]);
-                if (!mu_.empty())
-                    mu_[at + a * kLanes] = static_cast<T>(mu[static_cast<size_t>(a)]);
-            }
+            const auto scatter = [&](const std::vector<double>& from, Buffer<T>& to) {
+                const auto width = static_cast<int64_t>(from.size());
+                T* own = to.data() + i / kLanes * width * kLanes + i % kLanes;
+                for (double value : from) {
+                    *own = static_cast<T>(value);
+                    own += kLanes;
+                }
+            };
+            scatter(s, s_);
+            scatter(mu, mu_);
         }
     });
 }

@@ -20,7 +20,7 @@ template <class T>
 class PoolState {
 public:
     /// State of the candidates `rows`: 2 n groups r (r + 1) / 2 values (log-det: half), and
-    /// n link_size() or twice that for the links.
+    /// n (link_size() + mean_size()) for the links.
     PoolState(const Context& context, const Factors& factors, const RowList& rows,
               const PoolKernels<T>& kernels, const PoolOptions& options);
     ~PoolState();

@@ -31,17 +31,21 @@ def log_det_select(
     labeled: npt.NDArray[np.int64],
     batch_size: int,
     lam: float,
+    rank: int = 0,
     progress: ProgressCallback | None = None,
     **_threads_and_chunks: object,
 ) -> dict[str, Any]:
     """Greedy maximisation of log det(lam I + sum V V^T), afresh at each step.
 
-    The sum is over labelled rows and picks; ties go to the lowest index. Arguments and result
+    The sum is over labelled rows and picks, and `rank` truncates the latter alone; ties go to
+    the lowest index. Arguments and result
     as the compiled core's function of this name.
     """
     began = time.perf_counter()
     V = factors_of(kind, features, probabilities, factors)
     M = lam * np.eye(V.shape[1]) + np.einsum("nir,njr->ij", V[labeled], V[labeled])
+    if rank:
+        V = factors_of(kind, features, probabilities, factors, rank)
     free = np.ones(len(V), dtype=np.bool_)
     free[labeled] = False
     picks: list[int] = []

@@ -20,6 +20,27 @@ def softmax_factors(P: Float64) -> Float64:  # [n, C] -> [n, C, C]
     return L
 
 
+def leading_columns(P: Float64, rank: int) -> Float64:  # [n, C] -> [n, C, r]
+    """The `rank` < C leading columns of L_i, in the form where the null column is gone.
+
+    L sqrt(p) = 0. Reflecting sqrt(p) onto the axis of the most likely class k leaves the C - 1
+    columns sqrt(p_c) (e_c - mu), c != k, with mu_c = p_c / (1 + sqrt(p_k)), mu_k = sqrt(p_k):
+    their products add up to diag(p) - p p^T, and their norms fall with p_c. Kept are those of
+    the most likely classes after k, ties to the lowest class: no other columns of this form
+    leave less of the trace.
+    """
+    order = np.argsort(-P, axis=1, kind="stable")
+    top, kept = order[:, :1], order[:, 1 : rank + 1]
+    root = np.sqrt(np.take_along_axis(P, top, axis=1))
+    mu = P / (1.0 + root)
+    np.put_along_axis(mu, top, root, axis=1)
+    scale = np.sqrt(np.take_along_axis(P, kept, axis=1))
+    L: Float64 = (np.eye(P.shape[1])[:, kept].transpose(1, 0, 2) - mu[:, :, None]) * scale[
+        :, None, :
+    ]
+    return L
+
+
 def sigmoid_factors(Q: Float64) -> Float64:  # [n, C] -> [n, C, C]
     """L_i with L L^T = diag(q (1 - q))."""
     L: Float64 = np.eye(Q.shape[1]) * np.sqrt(Q * (1.0 - Q))[:, None, :]
@@ -61,16 +82,20 @@ _LINKS = {
 
 
 def factors_of(
-    kind: str, features: Any, probabilities: Any, factors: Any
+    kind: str, features: Any, probabilities: Any, factors: Any, rank: int = 0
 ) -> Float64:  # [n, D, r]
-    """V_i of every row, unscaled; `kind` as in factors.TraceProblem, or "gradient"."""
+    """V_i of every row, unscaled; `kind` as in factors.TraceProblem, or "gradient".
+
+    `rank` keeps so many leading columns of a softmax factor, 0 all of them.
+    """
     try:
         if factors is not None:
             return np.ascontiguousarray(factors, dtype=np.float64)
         X = np.asarray(features, dtype=np.float64)
         if kind == "gaussian":
             return last_layer(gaussian_factors(len(X)), X)
-        return last_layer(_LINKS[kind](np.asarray(probabilities, dtype=np.float64)), X)
+        P = np.asarray(probabilities, dtype=np.float64)
+        return last_layer(leading_columns(P, rank) if rank else _LINKS[kind](P), X)
     except MemoryError as error:
         n = len(features if factors is None else factors)
         raise MemoryError(

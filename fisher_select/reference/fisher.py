@@ -24,9 +24,10 @@ against it there, not against a best gain that is itself noise."""
 
 
 # -------------------------------------------------------------------------- information
-def pool_factors(problem: TraceProblem) -> Float64:
-    """V [n, D, r] of every row, unscaled."""
-    return factors_of(problem.kind, problem.features, problem.probabilities, problem.factors)
+def pool_factors(problem: TraceProblem, rank: int = 0) -> Float64:
+    """V [n, D, r] of every row, unscaled; 0 keeps all columns."""
+    pool = (problem.features, problem.probabilities, problem.factors)
+    return factors_of(problem.kind, *pool, rank)
 
 
 def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
@@ -38,12 +39,16 @@ def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
 
 
 def start(problem: TraceProblem) -> tuple[Float64, Float64, Float64]:
-    """Scaled factors V [n, D, r], M before any pick [D, D], and F [D, D]."""
+    """Scaled factors V [n, D, r], M before any pick [D, D], and F [D, D].
+
+    `rank` truncates what a candidate brings alone: F and the labelled rows keep all columns.
+    """
     V = pool_factors(problem)
     identity = np.eye(V.shape[1])
     M = problem.lam * identity + problem.shrink * fisher_matrix(V[problem.labeled])
     F = fisher_matrix(V) if problem.use_pool_fisher else identity
-    return problem.scale * V, M, F
+    candidates = pool_factors(problem, problem.rank) if problem.rank else V
+    return problem.scale * candidates, M, F
 
 
 def inverse_root(M: Float64, step: int) -> Float64:

@@ -22,6 +22,7 @@ class MaxDet(FactorStrategy):
 
     lam: float = 1.0
     gradient: str = "rank_one"
+    rank: int | None = None
     likelihood: str = "softmax"
     backend: str = "auto"
     threads: int | None = None
