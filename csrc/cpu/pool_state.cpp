@@ -12,8 +12,10 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 64;       // columns of Q or P converted at a time
-constexpr int64_t kResetChunks = 4;  // chunks taken together, so that a converted panel pays
+constexpr int64_t kPanel = 64;  // columns of Q or P converted at a time
+// Rows taken together where the state is rebuilt, so that a converted panel pays: chunks at
+// least, and more of them where products of that many values allow.
+constexpr int64_t kResetChunks = 4, kResetRows = 512, kResetValues = int64_t{1} << 22;
 constexpr const char* kRemedy =
     "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
 
@@ -41,7 +43,7 @@ void load_panel(const SquareMatrix& a, int64_t first, int64_t width, T* to) {
 template <class T>
 struct PoolState<T>::Worker {
     Worker(const PoolState& state, bool resetting)
-        : capacity(state.chunk_rows_ * (resetting ? kResetChunks : 1)),
+        : capacity(resetting ? state.reset_rows_ : state.chunk_rows_),
           stride(capacity + kLanes) {
         const Factors& f = state.factors_;
         constexpr const char* kPurpose = "a thread's workspace";
@@ -79,6 +81,12 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
                       : default_chunk_rows(factors.length() * factors.vectors.slots,
                                            factors.panel_columns(options.criterion))) {
     chunk_rows_ = lane_blocks(std::min(chunk_rows_, rows.count)) * kLanes;
+    reset_rows_ = kResetChunks * chunk_rows_;
+    if (options.chunk_rows == 0) {
+        const int64_t values = int64_t{factors.groups} * triangle(factors.inner());
+        const int64_t rows_at_once = std::min(kResetRows, kResetValues / values);
+        reset_rows_ = std::max(reset_rows_, rows_at_once / kLanes * kLanes);
+    }
     const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
     if (factors.link != Link::identity)
         s_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
@@ -123,7 +131,7 @@ void PoolState<T>::for_chunks(bool resetting, const Body& body) {
     if (resetting || resetting_) workers_.clear();
     resetting_ = resetting;
     workers_.resize(static_cast<size_t>(context_.threads));
-    const int64_t step = chunk_rows_ * (resetting ? kResetChunks : 1);
+    const int64_t step = resetting ? reset_rows_ : chunk_rows_;
     parallel_for(context_, (rows_.count + step - 1) / step, [&](int64_t task, int thread) {
         auto& worker = workers_[static_cast<size_t>(thread)];
         if (!worker) worker = std::make_unique<Worker>(*this, resetting);

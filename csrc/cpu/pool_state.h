@@ -57,7 +57,7 @@ private:
     RowList rows_;
     const PoolKernels<T>& kernels_;
     PoolOptions options_;
-    int64_t chunk_rows_;  // a multiple of kLanes
+    int64_t chunk_rows_, reset_rows_;  // multiples of kLanes
     Buffer<T> s_, mu_, g_, h_, score_;
     Buffer<T> panel_;
     bool resetting_ = false;
