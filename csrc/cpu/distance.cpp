@@ -120,8 +120,7 @@ DistanceResult k_center(const Context& context, const DistanceProblem& problem) 
     LazyMaximum squares(context, std::move(keys));
 
     const auto evaluate = [&](int64_t row, double enough, int thread) {
-        picks.distances(thread) += picks.nearest.refresh(
-            row, [&](int64_t, double, double now) { return now < enough; });
+        picks.distances(thread) += picks.nearest.refresh_nearest_first(row, enough);
         return picks.nearest.square(row);
     };
     const auto fresh = [&](int64_t row) { return picks.nearest.fresh(row); };

@@ -29,6 +29,11 @@ struct DistanceKernels {
                              float limit, uint32_t* mask);
     int64_t (*scan_gradients)(const float* row, const float* centers, int64_t block,
                               int64_t end, float limit, uint32_t* mask);
+    /// The centre of blocks [block, end), at least one, that the summaries put nearest.
+    int64_t (*smallest_feature_bound)(const float* row, const float* centers, int64_t block,
+                                      int64_t end);
+    int64_t (*smallest_gradient_bound)(const float* row, const float* centers, int64_t block,
+                                       int64_t end);
     /// Of a[l] + b[l] over `blocks` blocks of kLanes.
     float (*smallest_sum)(const float* a, const float* b, int64_t blocks);
     /// The first block in [block, end) with a sum below `limit`, or `end`, as above.
@@ -39,6 +44,14 @@ struct DistanceKernels {
     Difference (*difference_double)(const double* a, const double* b, int64_t length);
     double (*square_float)(const float* a, const float* b, int64_t length);
     double (*square_double)(const double* a, const double* b, int64_t length);
+    /// Of rows x less their mean [length]: coordinates [rows, kLanes] along the columns of
+    /// basis [length, kLanes], and squared norms [rows]; summed as above.
+    void (*project_float)(const float* x, int64_t stride, int64_t rows, int64_t length,
+                          const double* mean, const double* basis, double* coordinates,
+                          double* squares);
+    void (*project_double)(const double* x, int64_t stride, int64_t rows, int64_t length,
+                           const double* mean, const double* basis, double* coordinates,
+                           double* squares);
 };
 
 }  // namespace fisher_select::cpu

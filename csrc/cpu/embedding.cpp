@@ -17,6 +17,7 @@ namespace fisher_select::cpu {
 namespace {
 
 constexpr int64_t kSampleRows = 1024;
+constexpr int64_t kChunkRows = 256;
 constexpr const char* kPool = "the pool's summaries";
 constexpr const char* kPoolRemedy = "select from a part of the pool";
 
@@ -29,24 +30,37 @@ double square_sum(const double* a, int64_t length) {
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/// Directions [count, length] as the columns of [length, kLanes], the rest zero.
+Buffer<double> as_columns(const Buffer<double>& directions, int64_t count, int64_t length) {
+    Buffer<double> columns({length, kLanes}, "the basis of the distance bounds",
+                           "select from a part of the features");
+    columns.zero();
+    for (int64_t j = 0; j < count; ++j)
+        for (int64_t k = 0; k < length; ++k)
+            columns[k * kLanes + j] = directions[j * length + k];
+    return columns;
+}
+
 double rest_square(double square, const double* coordinates, int count) {
     return std::max(0.0, square - square_sum(coordinates, count));
 }
 
 }  // namespace
 
-/// A chunk of rows in float64 with its coordinates, of one thread.
+/// Coordinates and squared norms of a chunk of rows, of one thread; for gradients those of the
+/// residuals as well.
 struct Embedding::Worker {
-    Worker(int64_t rows, int64_t d, int64_t classes) {
+    Worker(int64_t rows, int64_t classes) {
         constexpr const char* kPurpose = "a thread's workspace";
         constexpr const char* kLower = "lower chunk_rows or threads";
-        x = Buffer<double>({rows, d}, kPurpose, kLower);
-        y = Buffer<double>({rows, kGradientCoordinates}, kPurpose, kLower);
+        y = Buffer<double>({rows, kLanes}, kPurpose, kLower);
+        squares = Buffer<double>({rows}, kPurpose, kLower);
         if (classes == 0) return;
         r = Buffer<double>({rows, classes}, kPurpose, kLower);
-        w = Buffer<double>({rows, kClassCoordinates}, kPurpose, kLower);
+        w = Buffer<double>({rows, kLanes}, kPurpose, kLower);
+        class_squares = Buffer<double>({rows}, kPurpose, kLower);
     }
-    Buffer<double> x, y, r, w;
+    Buffer<double> y, squares, r, w, class_squares;
 };
 
 Embedding::Embedding(const Context& context, const VectorsView& features,
@@ -54,8 +68,7 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
                      const std::string& instruction_set)
     : kernels_(distance_kernels(instruction_set)),
       exact_(context, features, probabilities, kernels_),
-      // Half the rows that default_chunk_rows means: these are doubles.
-      chunk_rows_(chunk_rows > 0 ? chunk_rows : default_chunk_rows(2 * features.length, 16)),
+      chunk_rows_(chunk_rows > 0 ? chunk_rows : kChunkRows),
       slack_(rounding_slack(features.length)) {
     const int64_t n = rows();
     summaries_ = Buffer<float>({n, fields()}, kPool, kPoolRemedy);
@@ -70,11 +83,10 @@ Embedding::Embedding(const Context& context, const VectorsView& features,
         parallel_for(context, tasks, [&](int64_t task, int thread) {
             auto& worker = workers[static_cast<size_t>(thread)];
             if (!worker)
-                worker = std::make_unique<Worker>(std::min(chunk_rows_, n), exact_.length(),
-                                                  exact_.classes());
+                worker = std::make_unique<Worker>(std::min(chunk_rows_, n), exact_.classes());
             const int64_t begin = task * chunk_rows_;
             largest[static_cast<size_t>(task)] =
-                summarise(context, begin, std::min(chunk_rows_, n - begin), *worker);
+                summarise(begin, std::min(chunk_rows_, n - begin), *worker);
         });
         return std::sqrt(*std::max_element(largest.begin(), largest.end()));
     };
@@ -112,44 +124,41 @@ void Embedding::find_directions(const Context& context) {
     }
     if (largest > 0.0 && largest < 1e306)
         scale_ = std::exp2(-std::ceil(0.5 * std::log2(largest)));
-    basis_ = leading_directions(context.blas, sample, count, d,
-                                gradient() ? kGradientCoordinates : kFeatureCoordinates);
+    const int coordinates = gradient() ? kGradientCoordinates : kFeatureCoordinates;
+    basis_ = as_columns(leading_directions(context.blas, sample, count, d, coordinates),
+                        coordinates, d);
     if (!gradient()) return;
     Buffer<double> residuals({count, classes}, kSample, kPoolRemedy);
     for (int64_t i = 0; i < count; ++i)
         exact_.load_residual(i * n / count, residuals.data() + i * classes);
-    class_basis_ =
-        leading_directions(context.blas, residuals, count, classes, kClassCoordinates);
+    class_basis_ = as_columns(
+        leading_directions(context.blas, residuals, count, classes, kClassCoordinates),
+        kClassCoordinates, classes);
+    class_zeros_ = Buffer<double>({classes}, kSample, kPoolRemedy);
+    class_zeros_.zero();
 }
 
 /// Rows [begin, begin + count); returns their largest squared norm.
-double Embedding::summarise(const Context& context, int64_t begin, int64_t count,
-                            Worker& worker) {
-    const int64_t d = exact_.length(), classes = exact_.classes();
-    const int q = gradient() ? kGradientCoordinates : kFeatureCoordinates;
-    for (int64_t i = 0; i < count; ++i) {
-        double* x = worker.x.data() + i * d;
-        exact_.load_features(begin + i, x);
-        for (int64_t k = 0; k < d; ++k) x[k] -= center_[k];
-        if (gradient()) exact_.load_residual(begin + i, worker.r.data() + i * classes);
+double Embedding::summarise(int64_t begin, int64_t count, Worker& worker) {
+    const int64_t classes = exact_.classes();
+    exact_.project(begin, count, center_.data(), basis_.data(), worker.y.data(),
+                   worker.squares.data());
+    if (gradient()) {
+        for (int64_t i = 0; i < count; ++i)
+            exact_.load_residual(begin + i, worker.r.data() + i * classes);
+        kernels_.project_double(worker.r.data(), classes, count, classes, class_zeros_.data(),
+                                class_basis_.data(), worker.w.data(),
+                                worker.class_squares.data());
     }
-    const int width = static_cast<int>(count), length = static_cast<int>(d);
-    context.blas.gemm('T', 'N', q, width, length, 1.0, basis_.data(), length, worker.x.data(),
-                      length, 0.0, worker.y.data(), q);
-    if (gradient())
-        context.blas.gemm('T', 'N', kClassCoordinates, width, static_cast<int>(classes), 1.0,
-                          class_basis_.data(), static_cast<int>(classes), worker.r.data(),
-                          static_cast<int>(classes), 0.0, worker.w.data(), kClassCoordinates);
     double largest = 0.0;
     for (int64_t i = 0; i < count; ++i) {
-        const double square = square_sum(worker.x.data() + i * d, d);
+        const double square = worker.squares[i];
         // NaN must not hide: infinity minus infinity in the centre.
         largest = square > largest || square != square ? square : largest;
-        const double* y = worker.y.data() + i * q;
+        const double* y = worker.y.data() + i * kLanes;
         if (gradient())
-            store_gradient(begin + i, square, y,
-                           square_sum(worker.r.data() + i * classes, classes),
-                           worker.w.data() + i * kClassCoordinates);
+            store_gradient(begin + i, square, y, worker.class_squares[i],
+                           worker.w.data() + i * kLanes);
         else
             store_features(begin + i, square, y);
     }

@@ -16,7 +16,7 @@ namespace fisher_select::cpu {
 
 class Embedding {
 public:
-    /// Summarises all rows: one reading of the arrays, 2 n d q flops (q about 15).
+    /// Summarises all rows: one reading of the arrays, 2 n d q flops (q = 16).
     /// `probabilities` without data: the points are the features. NumericalError where squared
     /// distances overflow.
     Embedding(const Context& context, const VectorsView& features,
@@ -47,18 +47,25 @@ public:
     /// The limit that `scan` takes for centres nearer to the row than this distance, squared.
     float limit(int64_t row, double squared) const;
 
-    /// See DistanceKernels::scan_features; centres in blocks of kLanes.
+    /// Centres lie in blocks of kLanes; see DistanceKernels for these two.
     int64_t scan(int64_t row, const float* centers, int64_t block, int64_t end, float limit,
                  uint32_t* mask) const {
         return (gradient() ? kernels_.scan_gradients : kernels_.scan_features)(
             summary(row), centers, block, end, limit, mask);
     }
 
+    int64_t smallest_bound(int64_t row, const float* centers, int64_t block,
+                           int64_t end) const {
+        return (gradient()
+                    ? kernels_.smallest_gradient_bound
+                    : kernels_.smallest_feature_bound)(summary(row), centers, block, end);
+    }
+
 private:
     struct Worker;
 
     void find_directions(const Context& context);
-    double summarise(const Context& context, int64_t begin, int64_t count, Worker& worker);
+    double summarise(int64_t begin, int64_t count, Worker& worker);
     void store_features(int64_t row, double square, const double* coordinates);
     void store_gradient(int64_t row, double square, const double* coordinates,
                         double class_square, const double* class_coordinates);
@@ -70,8 +77,9 @@ private:
     double largest_norm_ = 0.0;
     double slack_;                  // share of a norm that rounding may add to a rest
     Buffer<double> center_;         // [d], taken off features; distances do not change
-    Buffer<double> basis_;          // [coordinates, d]
-    Buffer<double> class_basis_;    // [class coordinates, C]
+    Buffer<double> basis_;          // [d, kLanes], a direction a column
+    Buffer<double> class_basis_;    // [C, kLanes]
+    Buffer<double> class_zeros_;    // [C], taken off residuals
     Buffer<double> squared_norms_;  // [n]
     Buffer<float> summaries_;       // [n, fields]
 };

@@ -71,6 +71,17 @@ ExactDistance::ExactDistance(const Context& context, const VectorsView& features
     });
 }
 
+void ExactDistance::project(int64_t begin, int64_t count, const double* mean,
+                            const double* basis, double* coordinates, double* squares) const {
+    const VectorsView& v = features_;
+    if (v.dtype == DType::float32)
+        kernels_.project_float(row_of<float>(v, begin), v.row_stride, count, v.length, mean,
+                               basis, coordinates, squares);
+    else
+        kernels_.project_double(row_of<double>(v, begin), v.row_stride, count, v.length, mean,
+                                basis, coordinates, squares);
+}
+
 void ExactDistance::load_features(int64_t row, double* to) const { load(features_, row, to); }
 
 void ExactDistance::load_residual(int64_t row, double* to) const {

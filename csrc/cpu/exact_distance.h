@@ -32,6 +32,10 @@ public:
         return gradient() ? between_gradients(row, center) : between_features(row, center);
     }
 
+    /// Coordinates [count, kLanes] and squared norms [count] of rows [begin, begin + count) of
+    /// the features, less `mean`; see DistanceKernels.
+    void project(int64_t begin, int64_t count, const double* mean, const double* basis,
+                 double* coordinates, double* squares) const;
     /// x of a row, to [length].
     void load_features(int64_t row, double* to) const;
     /// r = e_yhat - p of a row, to [classes].

@@ -66,7 +66,31 @@ public:
     /// number of distances computed in full.
     template <class Nearer>
     int64_t refresh(int64_t row, const Nearer& nearer) {
-        const int64_t count = centers(), blocks = (count + kLanes - 1) / kLanes;
+        return meet_missed(row, kNone, nearer);
+    }
+
+    /// The same where the order does not matter: the missed centre that the summaries put
+    /// nearest comes first, and rules out most others. Stops early once the squared distance
+    /// is below `enough`.
+    int64_t refresh_nearest_first(int64_t row, double enough) {
+        const auto stop = [&](int64_t, double, double now) { return now < enough; };
+        const int64_t met = seen_[row];
+        if (centers() - met <= 1) return meet_missed(row, kNone, stop);
+        const int64_t likely = points_.smallest_bound(row, summaries_.data(), met / kLanes,
+                                                      lane_blocks(centers()));
+        if (likely < met) return meet_missed(row, kNone, stop);  // met already: none is near
+        square_[row] = std::min(
+            square_[row], points_.squared_distance(row, rows_[static_cast<size_t>(likely)]));
+        return 1 + meet_missed(row, likely, stop);
+    }
+
+private:
+    static constexpr int64_t kNone = -1;
+
+    /// `refresh`, but for the centre at place `except`, which the row has met out of turn.
+    template <class Nearer>
+    int64_t meet_missed(int64_t row, int64_t except, const Nearer& nearer) {
+        const int64_t count = centers(), blocks = lane_blocks(count);
         int64_t met = seen_[row], computed = 0;
         double square = square_[row];
         float limit = points_.limit(row, square);
@@ -76,6 +100,8 @@ public:
             const int64_t block =
                 points_.scan(row, summaries_.data(), first, blocks, limit, &mask);
             if (block == first) mask &= ~uint32_t{0} << met % kLanes;
+            if (except != kNone && block == except / kLanes)
+                mask &= ~(uint32_t{1} << except % kLanes);
             if (mask == 0) {  // none in this block (or none at all)
                 met = std::min((block + 1) * kLanes, count);
                 continue;
@@ -96,7 +122,6 @@ public:
         return computed;
     }
 
-private:
     /// Room for the summaries of so many centres, doubled as they come.
     void reserve(int64_t count) {
         const int64_t fields = points_.fields();
