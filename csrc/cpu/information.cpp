@@ -3,6 +3,7 @@
 #include "information.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "error.h"
@@ -14,9 +15,11 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 64;            // columns of a block computed at once
-constexpr int64_t kPendingColumns = 192;  // of U, before Q and P are consolidated
-constexpr int64_t kVectors = 8;           // right-hand sides of one reading of Q and P
+constexpr int64_t kPanel = 64;  // columns of a block computed at once
+// Columns of U before Q and P are consolidated: reading them costs what they save, so no more
+// than a part of the matrices' own.
+constexpr int64_t kPendingColumns = 192, kLeastPending = 16, kPendingPart = 8;
+constexpr int64_t kVectors = 8;  // right-hand sides of one reading of Q and P
 constexpr const char* kRemedy = "lower chunk_rows or threads";
 
 /// Row and column of the entry-th element of a packed lower triangle.
@@ -35,7 +38,9 @@ Information::Information(const Context& context, const Factors& factors,
       kernels_(kernels),
       pool_fisher_(pool_fisher),
       vectors_at_once_(std::max(kVectors, factors.vectors.slots)),
-      capacity_(std::max<int64_t>(1, kPendingColumns / factors.rank)) {
+      capacity_(std::max<int64_t>(
+          1, std::clamp(factors.block() / kPendingPart, kLeastPending, kPendingColumns) /
+                 factors.rank)) {
     m_ = square_matrices();
     for (SquareMatrix& m : m_) {
         m.values.zero();
@@ -47,16 +52,15 @@ Information::Information(const Context& context, const Factors& factors,
         accumulate({nullptr, factors.count()}, true, 1.0 / static_cast<double>(factors.count()),
                    f_);
     }
-    const int64_t columns = capacity_ * factors.rank;
-    u_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
-                        kRemedy);
-    u_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
-                              "the pending updates", kRemedy);
+    const auto buffer = [&](std::initializer_list<int64_t> shape) {
+        return Buffer<double>(shape, "the pending updates", kRemedy);
+    };
+    const int64_t columns = capacity_ * factors.rank, groups = factors.groups;
+    u_ = buffer({groups, columns, factors.block()});
+    u_dot_x_ = buffer({vectors_at_once_, groups, columns, factors.classes});
     if (!has_p()) return;
-    r_ = Buffer<double>({factors.groups, columns, factors.block()}, "the pending updates",
-                        kRemedy);
-    r_dot_x_ = Buffer<double>({vectors_at_once_, columns, factors.classes},
-                              "the pending updates", kRemedy);
+    r_ = buffer({groups, columns, factors.block()});
+    r_dot_x_ = buffer({vectors_at_once_, groups, columns, factors.classes});
 }
 
 SquareMatrix Information::square_matrix() const {
@@ -145,19 +149,28 @@ void Information::refresh(int64_t step) {
         q_ = square_matrices();
         if (has_p()) p_ = square_matrices();
     }
-    SquareMatrix r = square_matrix();
-    log_det_ = 0.0;
-    for (size_t g = 0; g < m_.size(); ++g) {
+    // One large matrix takes all threads together; of many small ones each takes its own.
+    const bool many = factors_.groups > 1;
+    Context alone = context_;
+    alone.threads = 1;
+    alone.poll = [] {};  // the loop over the groups does, on the caller's thread
+    const Context& within = many ? alone : context_;
+    std::vector<SquareMatrix> roots;
+    for (int thread = 0; thread < (many ? context_.threads : 1); ++thread)
+        roots.push_back(square_matrix());
+    std::vector<double> log_dets(m_.size());
+    parallel_for(context_, factors_.groups, [&](int64_t group, int thread) {
+        const auto g = static_cast<size_t>(group);
+        SquareMatrix& r = roots[static_cast<size_t>(thread)];
         std::copy_n(m_[g].values.data(), m_[g].values.size(), q_[g].values.data());
-        double log_det = 0.0;
-        if (!invert_factor(context_, q_[g], r, log_det))
+        if (!invert_factor(within, q_[g], r, log_dets[g]))
             throw NumericalError("M is not positive definite after " + std::to_string(step) +
                                      " picks: lam is too small for these factors",
                                  step);
-        log_det_ += log_det;
-        if (has_p()) sandwich(context_, r, f_.empty() ? nullptr : &f_[g], p_[g], q_[g]);
-        inverse(context_, r, q_[g]);
-    }
+        if (has_p()) sandwich(within, r, f_.empty() ? nullptr : &f_[g], p_[g], q_[g]);
+        inverse(within, r, q_[g]);
+    });
+    log_det_ = std::accumulate(log_dets.begin(), log_dets.end(), 0.0);
 }
 
 double Information::objective() const {
@@ -205,45 +218,44 @@ void Information::read_stored(const std::vector<SquareMatrix>& stored, const dou
     });
 }
 
+/// All groups in one loop: a thousand small ones would spend their time waiting for threads.
 void Information::subtract_pending(const double* x, int count, double* qx, double* px) {
     const Factors& f = factors_;
     const int64_t d = f.length(), c = f.classes, block = f.block(), columns = pending_ * f.rank;
-    const int64_t capacity = capacity_ * f.rank;
+    const int64_t capacity = capacity_ * f.rank, dots = f.groups * c * capacity;
     const int side = static_cast<int>(block), width = static_cast<int>(columns);
-    for (int64_t g = 0; g < f.groups; ++g) {
-        const int64_t group = g * capacity * block;
-        // U^T (e_a (x) x): U [c d, columns] read as [d, c columns], so (a, column) comes out.
-        constexpr int64_t kSlab = 256;
-        const int64_t slabs = ceil_div(c * columns, kSlab);
-        parallel_for(context_, has_p() ? 2 * slabs : slabs, [&](int64_t task, int) {
-            const bool of_r = task >= slabs;
-            const int64_t first = task % slabs * kSlab;
-            const int slab = static_cast<int>(std::min(kSlab, c * columns - first));
-            context_.blas.gemm('T', 'N', slab, count, static_cast<int>(d), 1.0,
-                               (of_r ? r_ : u_).data() + group + first * d, static_cast<int>(d),
-                               x, static_cast<int>(d), 0.0,
-                               (of_r ? r_dot_x_ : u_dot_x_).data() + first,
-                               static_cast<int>(c * capacity));
-        });
-        parallel_for(context_, ceil_div(block, kSlab), [&](int64_t task, int) {
-            const int64_t first = task * kSlab;
-            const int rows = static_cast<int>(std::min(kSlab, block - first));
-            for (int v = 0; v < count; ++v) {
-                const int64_t at = v * product_size() + g * block * c + first;
-                const auto subtract = [&](const Buffer<double>& left,
-                                          const Buffer<double>& right, double* to) {
-                    context_.blas.gemm('N', 'T', rows, static_cast<int>(c), width, -sign_,
-                                       left.data() + group + first, side,
-                                       right.data() + v * c * capacity, static_cast<int>(c),
-                                       1.0, to + at, side);
-                };
-                subtract(u_, u_dot_x_, qx);
-                if (!has_p()) continue;
-                subtract(u_, r_dot_x_, px);
-                subtract(r_, u_dot_x_, px);
-            }
-        });
-    }
+    constexpr int64_t kSlab = 256;
+    // U^T (e_a (x) x): U [c d, columns] read as [d, c columns], so (a, column) comes out.
+    const int64_t slabs = ceil_div(c * columns, kSlab), halves = has_p() ? 2 : 1;
+    parallel_for(context_, f.groups * halves * slabs, [&](int64_t task, int) {
+        const int64_t g = task / (halves * slabs), first = task % slabs * kSlab;
+        const bool of_r = task / slabs % halves == 1;
+        const int slab = static_cast<int>(std::min(kSlab, c * columns - first));
+        context_.blas.gemm('T', 'N', slab, count, static_cast<int>(d), 1.0,
+                           (of_r ? r_ : u_).data() + g * capacity * block + first * d,
+                           static_cast<int>(d), x, static_cast<int>(d), 0.0,
+                           (of_r ? r_dot_x_ : u_dot_x_).data() + g * c * capacity + first,
+                           static_cast<int>(dots));
+    });
+    const int64_t parts = ceil_div(block, kSlab);
+    parallel_for(context_, f.groups * parts, [&](int64_t task, int) {
+        const int64_t g = task / parts, first = task % parts * kSlab;
+        const int rows = static_cast<int>(std::min(kSlab, block - first));
+        for (int v = 0; v < count; ++v) {
+            const int64_t at = v * product_size() + g * block * c + first;
+            const auto subtract = [&](const Buffer<double>& left, const Buffer<double>& right,
+                                      double* to) {
+                context_.blas.gemm('N', 'T', rows, static_cast<int>(c), width, -sign_,
+                                   left.data() + g * capacity * block + first, side,
+                                   right.data() + v * dots + g * c * capacity,
+                                   static_cast<int>(c), 1.0, to + at, side);
+            };
+            subtract(u_, u_dot_x_, qx);
+            if (!has_p()) continue;
+            subtract(u_, r_dot_x_, px);
+            subtract(r_, u_dot_x_, px);
+        }
+    });
 }
 
 void Information::update(const double* U, const double* R, double sign) {
@@ -260,31 +272,31 @@ void Information::update(const double* U, const double* R, double sign) {
 
 void Information::consolidate() {
     const int64_t block = factors_.block(), columns = pending_ * factors_.rank;
-    const int64_t d = factors_.length();
+    const int64_t d = factors_.length(), tiles = tile_count(block);
     const int side = static_cast<int>(block), inner = static_cast<int>(columns);
-    for (int64_t g = 0; g < factors_.groups; ++g) {
+    parallel_for(context_, factors_.groups * tiles * tiles, [&](int64_t task, int) {
+        const int64_t g = task / (tiles * tiles), I = task / tiles % tiles, J = task % tiles;
+        if (J > I) return;
         const int64_t group = g * capacity_ * factors_.rank * block;
-        for_lower_tiles(context_, block, [&](int64_t I, int64_t J) {
-            const auto subtract = [&](const Buffer<double>& left, const Buffer<double>& right,
-                                      SquareMatrix& from) {
-                context_.blas.gemm('N', 'T', static_cast<int>(tile_size(block, I)),
-                                   static_cast<int>(tile_size(block, J)), inner, -sign_,
-                                   left.data() + group + I * kTile, side,
-                                   right.data() + group + J * kTile, side, 1.0,
-                                   from.at(I * kTile, J * kTile), side);
-            };
-            // Above the diagonal blocks nothing is read, so nothing is mirrored there.
-            const bool on_diagonal = (J * kTile + tile_size(block, J) - 1) / d >= I * kTile / d;
-            SquareMatrix& q = q_[static_cast<size_t>(g)];
-            subtract(u_, u_, q);
-            if (on_diagonal) mirror_tile(q, I, J);
-            if (!has_p()) return;
-            SquareMatrix& p = p_[static_cast<size_t>(g)];
-            subtract(u_, r_, p);
-            subtract(r_, u_, p);
-            if (on_diagonal) mirror_tile(p, I, J);
-        });
-    }
+        const auto subtract = [&](const Buffer<double>& left, const Buffer<double>& right,
+                                  SquareMatrix& from) {
+            context_.blas.gemm('N', 'T', static_cast<int>(tile_size(block, I)),
+                               static_cast<int>(tile_size(block, J)), inner, -sign_,
+                               left.data() + group + I * kTile, side,
+                               right.data() + group + J * kTile, side, 1.0,
+                               from.at(I * kTile, J * kTile), side);
+        };
+        // Above the diagonal blocks nothing is read, so nothing is mirrored there.
+        const bool on_diagonal = (J * kTile + tile_size(block, J) - 1) / d >= I * kTile / d;
+        SquareMatrix& q = q_[static_cast<size_t>(g)];
+        subtract(u_, u_, q);
+        if (on_diagonal) mirror_tile(q, I, J);
+        if (!has_p()) return;
+        SquareMatrix& p = p_[static_cast<size_t>(g)];
+        subtract(u_, r_, p);
+        subtract(r_, u_, p);
+        if (on_diagonal) mirror_tile(p, I, J);
+    });
     pending_ = 0;
 }
 

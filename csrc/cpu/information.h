@@ -76,7 +76,7 @@ private:
     int64_t capacity_, pending_ = 0;  // updates not yet folded into Q, P
     double sign_ = 1.0;
     Buffer<double> u_, r_;              // [groups, capacity r, c length]
-    Buffer<double> u_dot_x_, r_dot_x_;  // [vectors_at_once, capacity r c]
+    Buffer<double> u_dot_x_, r_dot_x_;  // [vectors_at_once, groups, capacity r c]
 };
 
 }  // namespace fisher_select::cpu
