@@ -5,6 +5,7 @@
 #include "information_arguments.h"
 #include "ops.h"
 #include "rooms.h"
+#include "shard_argument.h"
 
 namespace fisher_select::bindings {
 namespace {
@@ -14,7 +15,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const py::array_t<int64_t>& labeled, int64_t batch_size,
                       int64_t forward_count, double lam, double shrink, double scale,
                       bool use_pool_fisher, int64_t rank, int threads, int64_t chunk_rows,
-                      const py::object& progress, const std::string& instruction_set) {
+                      const py::object& progress, const std::string& instruction_set,
+                      const py::object& shard) {
     TraceProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
          chunk_rows);
@@ -23,6 +25,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     problem.shrink = shrink;
     problem.scale = scale;
     problem.use_pool_fisher = use_pool_fisher;
+    const std::optional<Shard> own = make_shard(shard);
+    problem.shard = own ? &*own : nullptr;
     const Context context = make_context(threads, progress);
     const InformationResult result = [&] {
         py::gil_scoped_release release;
@@ -38,12 +42,14 @@ py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
                         int64_t rank, int threads, int64_t chunk_rows,
                         const py::object& progress, const std::string& instruction_set,
-                        const std::string& form) {
+                        const std::string& form, const py::object& shard) {
     LogDetProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
          chunk_rows);
     problem.instruction_set = instruction_set;
     problem.form = log_det_form(form);
+    const std::optional<Shard> own = make_shard(shard);
+    problem.shard = own ? &*own : nullptr;
     const Context context = make_context(threads, progress);
     const LogDetResult result = [&] {
         py::gil_scoped_release release;
@@ -63,14 +69,16 @@ void bind_fisher(py::module_& m) {
           py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
           py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0, py::arg("threads"),
           py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
-          py::arg("instruction_set") = "auto",
+          py::arg("instruction_set") = "auto", py::arg("shard") = py::none(),
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
-          "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.");
+          "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.\n"
+          "`shard` tells which part of a distributed pool the arrays are (shards.py).");
     m.def("log_det_select", &log_det_select, py::kw_only(), py::arg("kind"),
           py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("lam"), py::arg("rank") = 0, py::arg("threads"),
           py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("instruction_set") = "auto", py::arg("form") = "auto",
+          py::arg("shard") = py::none(),
           "Greedy selection by log det M; see fisher_select.max_det. Rank-one factors may be\n"
           "held to one form, \"kernel\" or \"matrix\"; \"auto\" takes the cheaper one.");
 }

@@ -49,9 +49,9 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
     context.progress("fisher", 0, 1);
     auto information = engine.information(
         problem.lam, problem.use_pool_fisher ? PoolFisher::mean : PoolFisher::identity);
-    if (problem.labeled.count > 0)
+    if (problem.labeled_count() > 0)
         information.add_labeled(problem.labeled,
-                                problem.shrink / static_cast<double>(problem.labeled.count));
+                                problem.shrink / static_cast<double>(problem.labeled_count()));
     lap("fisher");
 
     std::vector<int64_t>& forward = result.forward_indices;
@@ -76,7 +76,9 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
     std::vector<char> removed(forward.size(), 0);
     if (problem.forward_count > problem.batch_size) {
         information.refresh(problem.forward_count);
-        const RowList rows{forward.data(), static_cast<int64_t>(forward.size())};
+        // The picks of a sharded pool lie together, in order.
+        const RowList rows{problem.shard ? nullptr : forward.data(),
+                           static_cast<int64_t>(forward.size())};
         const GreedyOptions greedy{"backward", problem.forward_count - problem.batch_size,
                                    problem.forward_count};
         auto stage = engine.stage(

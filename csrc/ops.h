@@ -10,6 +10,7 @@
 
 #include "context.h"
 #include "factors.h"
+#include "shard.h"
 #include "view.h"
 
 namespace fisher_select {
@@ -22,6 +23,11 @@ struct InformationProblem {
     double lam = 1.0;
     int64_t chunk_rows = 0;                // 0: by cache size
     std::string instruction_set = "auto";  // or baseline, avx2, avx512
+
+    /// Of a pool that several processes hold together (CPU only), else nullptr. Factors and
+    /// labelled rows are then the shard's, the picks rows of the whole pool.
+    const Shard* shard = nullptr;
+    int64_t labeled_count() const { return shard ? shard->labeled : labeled.count; }
 };
 
 /// Batch selection by tr(M^-1 F): BAIT and FisherMask (DESIGN section 2).

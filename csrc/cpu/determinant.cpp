@@ -48,9 +48,9 @@ bool kernel_form_pays(const LogDetProblem& problem) {
 }
 
 bool in_kernel_form(const LogDetProblem& problem) {
-    const bool possible = problem.factors.link == Link::vector;
+    const bool possible = problem.factors.link == Link::vector && problem.shard == nullptr;
     if (problem.form == LogDetForm::kernel && !possible)
-        throw InputError("form: the kernel form is for kind 'gradient' alone");
+        throw InputError("form: the kernel form is for kind 'gradient' in one process alone");
     if (problem.form == LogDetForm::automatic) return possible && kernel_form_pays(problem);
     return problem.form == LogDetForm::kernel;
 }
@@ -109,7 +109,7 @@ LogDetResult select_by_log_det(const Context& caller, const LogDetProblem& probl
                                                     static_cast<double>(problem.batch_size)
                                               : problem.factors.pick_cost(Criterion::log_det));
     if (kernel) return select_in_kernel_form(context, problem);
-    InformationEngine engine{context, problem.factors, problem.instruction_set};
+    InformationEngine engine(context, problem, problem.batch_size);
     return log_det_stage(context, problem, engine);
 }
 

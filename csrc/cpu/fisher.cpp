@@ -11,7 +11,7 @@ InformationResult select_by_trace(const Context& caller, const TraceProblem& pro
     Context context = caller;
     context.threads =
         useful_threads(caller.threads, problem.factors.pick_cost(Criterion::trace));
-    InformationEngine engine{context, problem.factors, problem.instruction_set};
+    InformationEngine engine(context, problem, problem.forward_count);
     return trace_stages(context, problem, engine);
 }
 

@@ -32,11 +32,13 @@ std::pair<int, int> triangle_entry(int64_t entry) {
 }  // namespace
 
 Information::Information(const Context& context, const Factors& factors,
-                         const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher)
+                         const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher,
+                         const Shard* shard)
     : context_(context),
       factors_(factors),
       kernels_(kernels),
       pool_fisher_(pool_fisher),
+      shard_(shard),
       vectors_at_once_(std::max(kVectors, factors.vectors.slots)),
       capacity_(std::max<int64_t>(
           1, std::clamp(factors.block() / kPendingPart, kLeastPending, kPendingColumns) /
@@ -49,8 +51,10 @@ Information::Information(const Context& context, const Factors& factors,
     if (pool_fisher == PoolFisher::mean) {
         f_ = square_matrices();
         for (SquareMatrix& f : f_) f.values.zero();
-        accumulate({nullptr, factors.count()}, true, 1.0 / static_cast<double>(factors.count()),
-                   f_);
+        const int64_t samples = shard ? shard->rows : factors.count();
+        accumulate(factors, {nullptr, factors.count()}, true,
+                   1.0 / static_cast<double>(samples), f_);
+        sum_over_ranks(f_);
     }
     const auto buffer = [&](std::initializer_list<int64_t> shape) {
         return Buffer<double>(shape, "the pending updates", kRemedy);
@@ -75,16 +79,28 @@ std::vector<SquareMatrix> Information::square_matrices() const {
 }
 
 void Information::add_labeled(const RowList& rows, double coefficient) {
-    accumulate(rows, true, coefficient, m_);
+    if (shard_ && shard_->collective.rank > 0)  // what M holds already counts once
+        for (SquareMatrix& m : m_) m.values.zero();
+    accumulate(factors_, rows, true, coefficient, m_);
+    sum_over_ranks(m_);
 }
 
-void Information::add_samples(const RowList& rows, double coefficient) {
-    accumulate(rows, false, coefficient, m_);
+void Information::add_samples(const Factors& pool, const RowList& rows, double coefficient) {
+    accumulate(pool, rows, false, coefficient, m_);
 }
 
-void Information::accumulate(const RowList& rows, bool all_columns, double coefficient,
-                             std::vector<SquareMatrix>& target) {
-    const Factors& f = factors_;
+/// By pieces, so that ranks far apart in a piece are told from ranks that are gone.
+void Information::sum_over_ranks(std::vector<SquareMatrix>& matrices) const {
+    if (shard_ == nullptr) return;
+    constexpr int64_t kPiece = 1 << 20;
+    for (SquareMatrix& matrix : matrices)
+        for (int64_t begin = 0; begin < matrix.values.size(); begin += kPiece)
+            shard_->collective.sum(matrix.values.data() + begin,
+                                   std::min(kPiece, matrix.values.size() - begin));
+}
+
+void Information::accumulate(const Factors& f, const RowList& rows, bool all_columns,
+                             double coefficient, std::vector<SquareMatrix>& target) {
     const int64_t d = f.length(), slots = f.vectors.slots,
                   weights = int64_t{f.groups} * f.classes;
     // Chunks of a few MB of float64 vectors, and enough of them for a GEMM's inner dimension.

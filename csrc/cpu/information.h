@@ -17,19 +17,23 @@
 #include "information_options.h"
 #include "linear_algebra.h"
 #include "pool_kernels.h"
+#include "shard.h"
 
 namespace fisher_select::cpu {
 
 class Information {
 public:
-    /// M = lam I; F is the mean of V V^T over all samples, or the identity.
+    /// M = lam I; F is the mean of V V^T over all samples, or the identity. Where the factors
+    /// are a shard's, the samples and the labelled rows of all ranks count.
     Information(const Context& context, const Factors& factors,
-                const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher);
+                const PoolKernels<double>& kernels, double lam, PoolFisher pool_fisher,
+                const Shard* shard = nullptr);
 
     /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh(). Of
-    /// labelled rows all columns of L are added, of samples those that candidates have.
+    /// labelled rows all columns of L are added, of samples those that candidates have. Samples
+    /// may be of another pool of the same shape.
     void add_labeled(const RowList& rows, double coefficient);
-    void add_samples(const RowList& rows, double coefficient);
+    void add_samples(const Factors& pool, const RowList& rows, double coefficient);
 
     /// Q, P afresh from a Cholesky of M. NumericalError naming `step` where M is not positive
     /// definite. About 2.5 D^3 multiplications.
@@ -59,8 +63,9 @@ public:
 private:
     SquareMatrix square_matrix() const;
     std::vector<SquareMatrix> square_matrices() const;
-    void accumulate(const RowList& rows, bool all_columns, double coefficient,
-                    std::vector<SquareMatrix>& target);
+    void accumulate(const Factors& pool, const RowList& rows, bool all_columns,
+                    double coefficient, std::vector<SquareMatrix>& target);
+    void sum_over_ranks(std::vector<SquareMatrix>& matrices) const;
     void read_stored(const std::vector<SquareMatrix>& stored, const double* x, int count,
                      double* out) const;
     void subtract_pending(const double* x, int count, double* qx, double* px);
@@ -70,6 +75,7 @@ private:
     const Factors& factors_;
     const PoolKernels<double>& kernels_;
     PoolFisher pool_fisher_;
+    const Shard* shard_;
     std::vector<SquareMatrix> m_, f_, q_, p_;  // a matrix a group; f_ and p_ may be empty
     double log_det_ = 0.0;                     // of M at the last refresh
     int64_t vectors_at_once_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU's engine for the stages of a selection by information (information_stages.h).
+// The CPU's engine for the stages of a selection by information (information_stages.h), over a
+// whole pool or, together with other ranks, over a shard of it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,43 +11,74 @@
 #include "information.h"
 #include "information_objective.h"
 #include "information_options.h"
+#include "ops.h"
+#include "picked_samples.h"
 #include "screened_picker.h"
+#include "sharded_picker.h"
 
 namespace fisher_select::cpu {
 
 class InformationStage {
 public:
     InformationStage(const Context& context, const Factors& factors, Information& information,
-                     const StageProblem& problem, const std::string& instruction_set)
+                     const StageProblem& problem, const std::string& instruction_set,
+                     const Shard* shard = nullptr, PickedSamples* picked = nullptr)
         : context_(context),
+          shard_(shard),
+          picked_(picked),
           taken_(problem.taken),
           greedy_(problem.greedy),
           objective_(context, factors, problem.rows, information, problem.direction,
                      problem.precision, problem.pool, instruction_set) {}
 
-    GreedyResult run() { return pick_greedily(context_, objective_, taken_, greedy_); }
+    GreedyResult run() {
+        if (shard_ == nullptr) return pick_greedily(context_, objective_, taken_, greedy_);
+        using Picker = ShardedPicker<InformationObjective>;
+        Picker picker(objective_, taken_, greedy_.rtol, *shard_, *picked_);
+        return Greedy<Picker>(context_, picker, greedy_).run();
+    }
     void settle() { objective_.settle(); }
     const std::vector<double>& path() const { return objective_.path(); }
 
 private:
     const Context& context_;
+    const Shard* shard_;  // candidates are a shard's, or nullptr
+    PickedSamples* picked_;
     std::vector<char> taken_;
     GreedyOptions greedy_;
     InformationObjective objective_;
 };
 
-struct InformationEngine {
-    Information information(double lam, PoolFisher pool_fisher) const {
-        return {context, factors, pool_kernels<double>(instruction_set), lam, pool_fisher};
+class InformationEngine {
+public:
+    /// At most `picks` samples are added.
+    InformationEngine(const Context& context, const InformationProblem& problem, int64_t picks)
+        : context_(context), problem_(problem) {
+        if (problem.shard) picked_ = std::make_unique<PickedSamples>(problem.factors, picks);
     }
-    InformationStage stage(Information& information, const StageProblem& problem) const {
-        return {context, factors, information, problem, instruction_set};
+
+    Information information(double lam, PoolFisher pool_fisher) const {
+        return {context_, problem_.factors, pool_kernels<double>(problem_.instruction_set),
+                lam,      pool_fisher,      problem_.shard};
+    }
+
+    /// Removals from the picks of a sharded pool are every rank's own work: `rows` of them.
+    InformationStage stage(Information& information, const StageProblem& stage) const {
+        const bool replicated = picked_ && stage.direction == Direction::remove;
+        return {context_,
+                replicated ? picked_->factors() : problem_.factors,
+                information,
+                stage,
+                problem_.instruction_set,
+                replicated ? nullptr : problem_.shard,
+                picked_.get()};
     }
     void finish() const {}
 
-    const Context& context;
-    const Factors& factors;
-    const std::string& instruction_set;
+private:
+    const Context& context_;
+    const InformationProblem& problem_;
+    std::unique_ptr<PickedSamples> picked_;
 };
 
 }  // namespace fisher_select::cpu

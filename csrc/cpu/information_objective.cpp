@@ -64,6 +64,7 @@ InformationObjective::InformationObjective(const Context& context, const Factors
       options_(options),
       precision_(precision),
       instruction_set_(instruction_set),
+      committed_pool_(&factors),
       objective_(information.objective()) {
     options_.sign = direction == Direction::add ? 1.0 : -1.0;
     const int64_t batch = batch_size(), vectors = batch * factors.vectors.slots;
@@ -114,7 +115,8 @@ bool InformationObjective::worn(double best) const {
 }
 
 void InformationObjective::settle() {
-    information_.add_samples({committed_.data(), static_cast<int64_t>(committed_.size())},
+    information_.add_samples(*committed_pool_,
+                             {committed_.data(), static_cast<int64_t>(committed_.size())},
                              options_.sign * options_.scale * options_.scale);
     committed_.clear();
 }
@@ -150,21 +152,31 @@ void InformationObjective::exact(const std::vector<int64_t>& candidates, double*
 }
 
 void InformationObjective::evaluate(const int64_t* candidates, int64_t size) {
-    const Factors& f = factors_;
-    const int64_t slots = f.vectors.slots;
     batch_.assign(static_cast<size_t>(size), {});
     for (int64_t k = 0; k < size; ++k) {
         batch_[static_cast<size_t>(k)].index = candidates[k];
-        const int64_t row = rows_[candidates[k]];
-        for (int64_t slot = 0; slot < slots; ++slot)
-            f.load_vector(row, static_cast<int>(slot),
-                          x_.data() + (k * slots + slot) * f.length());
-        f.link_coefficients(row, s_.data() + k * f.link_size(), mu_.data() + k * f.mean_size());
+        load(factors_, rows_[candidates[k]], k);
     }
-    information_.products(x_.data(), static_cast<int>(size * slots), qx_.data(), px_.data());
+    score_batch();
+}
+
+/// A sample's vectors and links to its place in the batch.
+void InformationObjective::load(const Factors& pool, int64_t row, int64_t place) {
+    const int64_t slots = pool.vectors.slots;
+    for (int64_t slot = 0; slot < slots; ++slot)
+        pool.load_vector(row, static_cast<int>(slot),
+                         x_.data() + (place * slots + slot) * pool.length());
+    pool.link_coefficients(row, s_.data() + place * pool.link_size(),
+                           mu_.data() + place * pool.mean_size());
+}
+
+void InformationObjective::score_batch() {
+    const auto size = static_cast<int64_t>(batch_.size());
+    information_.products(x_.data(), static_cast<int>(size * factors_.vectors.slots),
+                          qx_.data(), px_.data());
     for (int64_t k = 0; k < size; ++k) {
         double score = 0.0;
-        for (int g = 0; g < f.groups; ++g) score += evaluate_group(k, g);
+        for (int g = 0; g < factors_.groups; ++g) score += evaluate_group(k, g);
         batch_[static_cast<size_t>(k)].score = options_.sign * score;
     }
 }
@@ -202,13 +214,28 @@ void InformationObjective::commit(int64_t candidate) {
                             [&](const Candidate& c) { return c.index == candidate; });
     };
     if (scored() == batch_.end()) evaluate(&candidate, 1);
-    const auto winner = scored();
-    for (int g = 0; g < factors_.groups; ++g) commit_group(winner - batch_.begin(), g);
+    committed_.push_back(rows_[candidate]);
+    commit_at(scored() - batch_.begin());
+}
+
+double InformationObjective::commit_sample(const Factors& pool, int64_t row) {
+    batch_.assign(1, {});
+    load(pool, row, 0);
+    score_batch();
+    const double score = batch_[0].score;
+    committed_pool_ = &pool;
+    committed_.push_back(row);
+    commit_at(0);
+    return score;
+}
+
+void InformationObjective::commit_at(int64_t place) {
+    const double score = batch_[static_cast<size_t>(place)].score;
+    for (int g = 0; g < factors_.groups; ++g) commit_group(place, g);
     information_.update(u_.data(), r_.data(), options_.sign);
     update_pending_ = true;
-    committed_.push_back(rows_[candidate]);
     // A gain lowers the trace, and raises the log-determinant.
-    objective_ += options_.criterion == Criterion::trace ? -winner->score : winner->score;
+    objective_ += options_.criterion == Criterion::trace ? -score : score;
     path_.push_back(objective_);
     batch_.clear();
 }

@@ -27,6 +27,8 @@ public:
     double resolution() const;
     void calibrate(const std::vector<char>& taken);
     bool worn(double best) const;
+    double error_scale() const { return error_scale_; }
+    void set_error_scale(double scale) { error_scale_ = scale; }
 
     template <class Visit>
     void visit_screened(const Visit& visit) {
@@ -35,6 +37,10 @@ public:
     }
     void exact(const std::vector<int64_t>& candidates, double* scores);
     void commit(int64_t candidate);
+
+    /// Commits a sample of another pool of the same shape, which must stay: all that are
+    /// committed are of that pool then. Its score.
+    double commit_sample(const Factors& pool, int64_t row);
     void refresh(int64_t step);
     bool raise_precision(int64_t step);
 
@@ -57,6 +63,9 @@ private:
         return information_.vectors_at_once() / factors_.vectors.slots;
     }
     void evaluate(const int64_t* candidates, int64_t size);
+    void load(const Factors& pool, int64_t row, int64_t place);
+    void score_batch();
+    void commit_at(int64_t place);
     double evaluate_group(int64_t place, int group);
     void commit_group(int64_t place, int group);
     /// Where a group's products with Q (or P) of the candidate at `place` begin.
@@ -86,6 +95,7 @@ private:
 
     Buffer<double> u_, r_, panel_;    // of one commit: [groups, r, c length], [columns, length]
     bool update_pending_ = false;     // panel_ has not reached the pool state
+    const Factors* committed_pool_;   // where they lie:
     std::vector<int64_t> committed_;  // rows not yet in M
     std::vector<double> path_;
     double objective_, error_scale_ = 0.0;

@@ -33,15 +33,35 @@ public:
         : objective_(objective), taken_(std::move(taken)), rtol_(rtol) {}
 
     Advance advance(int64_t, bool even_if_worn) {
-        if (fresh_) objective_.calibrate(taken_);
-        fresh_ = false;
         Leader winner{};
         if (!choose(winner)) return {{}, {}, Doubt::unsound};
         if (objective_.worn(winner.exact) && !even_if_worn) return {{}, {}, Doubt::worn};
-        taken_[static_cast<size_t>(winner.index)] = 1;
+        take(winner.index);
         objective_.commit(winner.index);
         return {{winner.index}, {winner.exact}, Doubt::none};
     }
+
+    /// The best free candidate, of which there must be one; false where the screened scores
+    /// cannot be trusted.
+    bool choose(Leader& winner) {
+        if (fresh_) objective_.calibrate(taken_);
+        fresh_ = false;
+        margin_ = std::max(margin_, first_margin(objective_.resolution()));
+        for (;;) {
+            if (!collect_leaders()) return false;
+            std::vector<int64_t> indices;
+            for (int l = 0; l < leaders_.count; ++l) indices.push_back(leaders_.item[l].index);
+            std::vector<double> exact(indices.size());
+            objective_.exact(indices, exact.data());
+            for (int l = 0; l < leaders_.count; ++l)
+                leaders_.item[l].exact = exact[static_cast<size_t>(l)];
+            const Verdict verdict = judge(leaders_, rtol_, margin_, max_drift_, winner);
+            if (verdict != Verdict::widen) return verdict == Verdict::sound;
+        }
+    }
+
+    /// Leaves a candidate out from now on.
+    void take(int64_t candidate) { taken_[static_cast<size_t>(candidate)] = 1; }
 
     void refresh(int64_t step) {
         objective_.refresh(step);
@@ -60,22 +80,6 @@ private:
     void rebuilt() {
         fresh_ = true;
         margin_ = 0.0;
-    }
-
-    /// False where the screened scores cannot be trusted.
-    bool choose(Leader& winner) {
-        margin_ = std::max(margin_, first_margin(objective_.resolution()));
-        for (;;) {
-            if (!collect_leaders()) return false;
-            std::vector<int64_t> indices;
-            for (int l = 0; l < leaders_.count; ++l) indices.push_back(leaders_.item[l].index);
-            std::vector<double> exact(indices.size());
-            objective_.exact(indices, exact.data());
-            for (int l = 0; l < leaders_.count; ++l)
-                leaders_.item[l].exact = exact[static_cast<size_t>(l)];
-            const Verdict verdict = judge(leaders_, rtol_, margin_, max_drift_, winner);
-            if (verdict != Verdict::widen) return verdict == Verdict::sound;
-        }
     }
 
     /// Free candidates within the margin of the best screened score; false where a score is not
