@@ -16,10 +16,11 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       int64_t forward_count, double lam, double shrink, double scale,
                       bool use_pool_fisher, int64_t rank, int threads, int64_t chunk_rows,
                       const py::object& progress, const std::string& instruction_set,
-                      const py::object& shard) {
+                      bool mapped, const py::object& shard) {
     TraceProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
          chunk_rows);
+    problem.factors.vectors.mapped = mapped;
     problem.instruction_set = instruction_set;
     problem.forward_count = forward_count;
     problem.shrink = shrink;
@@ -42,10 +43,11 @@ py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
                         int64_t rank, int threads, int64_t chunk_rows,
                         const py::object& progress, const std::string& instruction_set,
-                        const std::string& form, const py::object& shard) {
+                        const std::string& form, bool mapped, const py::object& shard) {
     LogDetProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
          chunk_rows);
+    problem.factors.vectors.mapped = mapped;
     problem.instruction_set = instruction_set;
     problem.form = log_det_form(form);
     const std::optional<Shard> own = make_shard(shard);
@@ -69,16 +71,18 @@ void bind_fisher(py::module_& m) {
           py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
           py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0, py::arg("threads"),
           py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
-          py::arg("instruction_set") = "auto", py::arg("shard") = py::none(),
+          py::arg("instruction_set") = "auto", py::arg("mapped") = false,
+          py::arg("shard") = py::none(),
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
           "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.\n"
+          "`mapped`: features, or factors, lie in a file that is mapped read-only.\n"
           "`shard` tells which part of a distributed pool the arrays are (shards.py).");
     m.def("log_det_select", &log_det_select, py::kw_only(), py::arg("kind"),
           py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("lam"), py::arg("rank") = 0, py::arg("threads"),
           py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("instruction_set") = "auto", py::arg("form") = "auto",
-          py::arg("shard") = py::none(),
+          py::arg("mapped") = false, py::arg("shard") = py::none(),
           "Greedy selection by log det M; see fisher_select.max_det. Rank-one factors may be\n"
           "held to one form, \"kernel\" or \"matrix\"; \"auto\" takes the cheaper one.");
 }

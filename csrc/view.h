@@ -43,6 +43,7 @@ struct VectorsView {
     DType dtype = DType::float32;
     int64_t rows = 0, slots = 1, length = 0;
     int64_t row_stride = 0, slot_stride = 0, element_stride = 1;
+    bool mapped = false;  // a file's pages, which may be forgotten and read again
 
     FS_HOST_DEVICE double at(int64_t i, int64_t slot, int64_t k) const {
         return value_at(data, dtype, i * row_stride + slot * slot_stride + k * element_stride);

@@ -30,6 +30,7 @@ class InformationPool(Pool):
     factors: FloatArray | None  # [n, D, r]
     lam: float
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
+    mapped: NotRequired[bool]  # features, or factors, are pages of a file
 
 class InformationResult(TypedDict):
     indices: IndexArray  # [B]

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select import mapped
 from fisher_select.checks import (
     RANGE_TOLERANCE,
     RENORMALIZE_ABOVE,
@@ -247,11 +248,15 @@ def _as_finite(name: str, value: Array, axes: tuple[str, ...]) -> FloatArray:
 
 
 def _row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """(first row, rows) pieces of some megabytes each."""
+    """(first row, rows) pieces of some megabytes each; a mapped file's are let go again."""
     row_bytes = array.itemsize * (array.size // len(array))
     step = max(1, _CHUNK_BYTES // row_bytes)
+    file = mapped.file_of(array)
     for start in range(0, len(array), step):
-        yield start, array[start : start + step]
+        rows = array[start : start + step]
+        yield start, rows
+        if file is not None:
+            mapped.let_go(file, rows)
 
 
 def _check_finite(name: str, array: FloatArray) -> None:

@@ -17,13 +17,16 @@ from typing import Any, Protocol
 
 from threadpoolctl import ThreadpoolController
 
-from fisher_select import cuda_module, reference
+from fisher_select import cuda_module, mapped, reference
 from fisher_select.device_arrays import DeviceArray
 from fisher_select.factors import TraceProblem
 from fisher_select.options import one_of
 from fisher_select.selection import Selection
 
 NAMES = ("auto", "cpu", "reference", "cuda")
+
+# Operations that read the whole pool again and again, row after row.
+_SWEEPING = ("trace_select", "log_det_select")
 
 # What `explain` says of a CUDA module built for tests.
 EMULATED = "available (emulated on the CPU, for tests)"
@@ -98,6 +101,10 @@ class _Cpu(_Compiled):
         self._blas = _SingleThreadedBlas()
 
     def call(self, operation: str, **arguments: Any) -> Any:
+        if operation in _SWEEPING:
+            factors = arguments["factors"]
+            vectors = arguments["features"] if factors is None else factors
+            arguments["mapped"] = mapped.file_of(vectors) is not None
         with self._blas.held():
             return super().call(operation, **arguments)
 

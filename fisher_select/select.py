@@ -52,6 +52,8 @@ def bait(
         included. Append a column of ones to stand for the bias. NumPy, memory-mapped, torch,
         or on a CUDA device (torch, CuPy, any that has `__cuda_array_interface__` or DLPack),
         any strides; float32 and float64 are not copied. X, P and factors lie in one place.
+        The "cpu" engine streams a C-ordered file mapped read-only, ``np.load(path,
+        mmap_mode="r")``: it reads ahead, once a pick, and holds some megabytes of it.
     P : array [n, C] or None
         The model's outputs as probabilities; None for likelihood="gaussian".
     labeled : int array [m], bool array [n] or None

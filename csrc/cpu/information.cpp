@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "factor_entries.h"
+#include "mapped_rows.h"
 #include "parallel.h"
 #include "portable.h"
 #include "rows.h"
@@ -116,6 +117,7 @@ void Information::accumulate(const Factors& f, const RowList& rows, bool all_col
     const int64_t panels = ceil_div(d, kPanel), pairs = triangle(f.classes);
     for (int64_t begin = 0; begin < rows.count; begin += chunk) {
         const int64_t size = std::min(chunk, rows.count - begin), vectors = size * slots;
+        if (streams(f.vectors, rows)) read_ahead(f.vectors, begin, size);
         parallel_for(context_, ceil_div(size, 64), [&](int64_t task, int) {
             for (int64_t i = task * 64; i < std::min(size, task * 64 + 64); ++i) {
                 const int64_t row = rows[begin + i];
@@ -126,6 +128,7 @@ void Information::accumulate(const Factors& f, const RowList& rows, bool all_col
                     f.weights(row, all_columns, w.data() + i * weights, m.data() + i * weights);
             }
         });
+        if (streams(f.vectors, rows)) let_go(f.vectors, begin, size);
         parallel_for(context_, f.groups * pairs * panels, [&](int64_t task, int thread) {
             const int64_t first = task % panels * kPanel, width = std::min(kPanel, d - first);
             const auto [k, l] = triangle_entry(task / panels % pairs);

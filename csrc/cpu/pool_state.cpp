@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "mapped_rows.h"
 #include "parallel.h"
 #include "rows.h"
 
@@ -132,11 +133,14 @@ void PoolState<T>::for_chunks(bool resetting, const Body& body) {
     resetting_ = resetting;
     workers_.resize(static_cast<size_t>(context_.threads));
     const int64_t step = resetting ? reset_rows_ : chunk_rows_;
+    const bool streamed = streams(factors_.vectors, rows_);
     parallel_for(context_, (rows_.count + step - 1) / step, [&](int64_t task, int thread) {
         auto& worker = workers_[static_cast<size_t>(thread)];
         if (!worker) worker = std::make_unique<Worker>(*this, resetting);
-        const int64_t begin = task * step;
-        body(begin, std::min(step, rows_.count - begin), *worker);
+        const int64_t begin = task * step, size = std::min(step, rows_.count - begin);
+        if (streamed) read_ahead(factors_.vectors, begin, size);
+        body(begin, size, *worker);
+        if (streamed) let_go(factors_.vectors, begin, size);
     });
 }
 

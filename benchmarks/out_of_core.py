@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pool in a file larger than the memory it may take: peak, and the rate it is read at.
+
+The file is written for the measurement and removed behind it. The selection runs in a process
+of its own (``out_of_core_child``); beside it one plain reading of the same file in the same
+order, which is the floor of a pass.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.engine import Settings
+from benchmarks.machine import ROOT
+from benchmarks.pairing import AnswerError
+from benchmarks.record import Figure, Record, informative
+
+GB = 1e9
+LIMIT = 2 * GB
+CHUNK_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Size:
+    """Features [n, d] in float32 with two classes, and the rows to label."""
+
+    n: int
+    d: int
+    batch_size: int
+    seed: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return 4 * self.n * self.d
+
+
+FULL = Size(10_000_000, 512, batch_size=2)
+QUICK = Size(100_000, 64, batch_size=2)
+
+
+def streamed(settings: Settings) -> Record:
+    """Select from a 20 GB file with less than 2 GB of memory."""
+    size = QUICK if settings.quick else FULL
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        path = Path(folder) / "features.npy"
+        write_pool(path, size)
+        floor = read_plainly(path)
+        task = json.dumps({**asdict(size), "path": str(path), "backend": settings.backend})
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.out_of_core_child", task],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise AnswerError(f"out of core: {done.stderr.strip()}")
+    found = json.loads(done.stdout)
+    # F, G and H at the start, then each forward pick but the last asks for one reading.
+    passes = 3 + 2 * size.batch_size - 1
+    per_pass = found["wall_s"] / (passes + 1)  # and one to validate
+    what = f"a pool of {size.bytes / GB:,.3g} GB in a file, d = {size.d}, C = 2"
+    figures = [
+        Figure(
+            f"peak memory of the process, {what}",
+            f"< {LIMIT / GB:g} GB",
+            f"{found['peak_bytes'] / GB:.2f} GB, probabilities and pages of the file included "
+            f"({size.n:,} rows); {found['wall_s']:.0f} s for {size.batch_size} of "
+            f"{2 * size.batch_size} forward picks",
+            found["peak_bytes"] / GB,
+            found["peak_bytes"] < LIMIT,
+        ),
+        informative(
+            f"a pass over {what}, against reading the file",
+            per_pass / floor,
+            detail=f"{per_pass:.1f} s, read alone {floor:.1f} s",
+        ),
+    ]
+    return Record("out_of_core", asdict(size), figures, {**found, "read_s": floor})
+
+
+def write_pool(path: Path, size: Size) -> None:
+    """Features whose columns spread by decreasing amounts, a chunk at a time."""
+    draw = np.random.default_rng(size.seed)
+    spread = np.linspace(1.0, 0.05, size.d, dtype=np.float32)
+    with path.open("wb") as stream:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (size.n, size.d)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for begin in range(0, size.n, CHUNK_ROWS):
+            rows = min(CHUNK_ROWS, size.n - begin)
+            chunk = draw.standard_normal((rows, size.d), dtype=np.float32)
+            stream.write((chunk * spread).tobytes())
+
+
+def read_plainly(path: Path) -> float:
+    """Seconds of one reading of the file, from the disk or what the system kept of it."""
+    start = time.perf_counter()
+    block = bytearray(1 << 24)
+    with path.open("rb", buffering=0) as stream:
+        while stream.readinto(block):
+            pass
+    return time.perf_counter() - start
