@@ -36,7 +36,16 @@ from rich.progress import (
 )
 
 import fisher_select
-from fisher_select import backends, cli_report, experiment, files, options, report, strategies
+from fisher_select import (
+    backends,
+    cli_report,
+    experiment,
+    files,
+    options,
+    pool,
+    report,
+    strategies,
+)
 from fisher_select.errors import NumericalError
 from fisher_select.experiment import Candidate, Experiment, RecordCallback
 from fisher_select.extras import require
@@ -104,7 +113,9 @@ def _root(
 
 @app.command()
 def select(
-    features: Annotated[Path, typer.Argument(help="Features, n x d: .npy, .npz or .parquet.")],
+    features: Annotated[
+        Path, typer.Argument(help="Features, n x d: .npy, .npz, .parquet or .zarr.")
+    ],
     batch: Annotated[int, typer.Option(help="Rows to label now.")],
     probs: Annotated[
         Path | None,
@@ -132,7 +143,7 @@ def select(
     strategy = strategies.get(method, **chosen)
     if out != _STDOUT:
         files.check_writable(out)
-    arrays = {"features": files.read_array(features, ("features", "X"))}
+    arrays = {"features": pool.open_pool(features)}
     if probs is not None:
         arrays["probabilities"] = files.read_array(probs, ("probabilities", "P"))
     rows = None if labeled is None else files.read_indices(labeled)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception of our own: numbers that went wrong in spite of valid input.
 
-The caller's faults are plain TypeError and ValueError (see arrays.py and options.py).
+The caller's faults are plain TypeError and ValueError (see arrays.py and options.py); what
+another library raised is quoted in them by its first line.
 """
 
 from __future__ import annotations
@@ -26,3 +27,8 @@ class NumericalError(ArithmeticError):
     def __init__(self, message: str, step: int | None = None) -> None:
         super().__init__(message)
         self.step = step
+
+
+def first_line(error: BaseException) -> str:
+    """An error's first line, or its kind where it has no words."""
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__

@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fisher_select.extras import require
+from fisher_select import parquet
+from fisher_select.errors import first_line
 from fisher_select.selection import Selection
 
 __all__ = [
     "CORRUPT",
     "PICK_COLUMNS",
     "cannot_read",
+    "check_readable",
     "check_writable",
-    "first_line",
     "format_csv",
     "make_folder",
     "pick_rows",
@@ -80,14 +81,14 @@ def read_array(path: Path, names: Sequence[str]) -> NDArray[Any]:
     MissingExtraError
         ``.parquet`` without pyarrow installed.
     """
-    _check_readable(path)
+    check_readable(path)
     match path.suffix.lower():
         case ".npy":
             return _read_npy(path)
         case ".npz":
             return _read_npz(path, names)
         case ".parquet":
-            return _read_parquet(path)
+            return np.concatenate(list(parquet.pieces(path)))
         case ending:
             raise ValueError(f"{path}: expected a .npy, .npz or .parquet file, got {ending!r}")
 
@@ -101,7 +102,7 @@ def read_indices(path: Path) -> NDArray[Any]:
     if path.suffix.lower() != ".csv":
         array = read_array(path, ("labeled",))
         return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    _check_readable(path)
+    check_readable(path)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             header, *rows = csv.reader(stream)
@@ -111,7 +112,7 @@ def read_indices(path: Path) -> NDArray[Any]:
         raise ValueError(f"{path}: expected a CSV with a column 'index' of integers") from None
 
 
-def _check_readable(path: Path) -> None:
+def check_readable(path: Path) -> None:
     """Raise the system's own reason now, so that later failures mean the content."""
     try:
         path.open("rb").close()
@@ -143,42 +144,6 @@ def _read_npz(path: Path, names: Sequence[str]) -> NDArray[Any]:
             f"it holds {', '.join(held) or 'none'}"
         )
     return np.asarray(array)
-
-
-def _read_parquet(path: Path) -> NDArray[Any]:
-    require("pyarrow", extra="parquet")
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = first_line(error)
-        raise ValueError(f"{path}: not a complete .parquet file ({reason})") from None
-    columns = [_numbers(path, name, table.column(name)) for name in table.column_names]
-    if not columns:
-        raise ValueError(f"{path}: the table has no columns")
-    return np.concatenate(columns, axis=1)
-
-
-def _numbers(path: Path, name: str, column: Any) -> NDArray[Any]:
-    """One table column as [rows, width]: width 1 for numbers, the length for lists of them."""
-    import pyarrow.compute
-    from pyarrow import types
-
-    width, kind, gaps = 1, column.type, column.null_count
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        lengths = pyarrow.compute.unique(pyarrow.compute.list_value_length(column)).to_pylist()
-        if len(lengths) > 1 and not gaps:
-            raise ValueError(f"{path}: column {name!r} holds lists of different lengths")
-        width, kind = lengths[0] if lengths else 0, kind.value_type
-        column = pyarrow.compute.list_flatten(column)
-        gaps += column.null_count
-    if gaps:
-        raise ValueError(f"{path}: column {name!r} has {gaps} missing values")
-    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-        raise ValueError(f"{path}: column {name!r} holds {kind}, expected numbers")
-    return np.asarray(column.to_numpy()).reshape(-1, width)
 
 
 def check_writable(path: Path) -> None:
@@ -251,8 +216,3 @@ def cannot_read(path: Path, error: OSError) -> OSError:
 def _reason(error: OSError) -> str:
     """The system's words without the path, which the message already names."""
     return (error.strerror or first_line(error)).lower()
-
-
-def first_line(error: BaseException) -> str:
-    """An error's first line, or its kind where it has no words."""
-    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__

@@ -143,7 +143,10 @@ def test_select_shows_progress_on_a_terminal_only(
         (("X.npy", "--batch", "x"), "Invalid value for '--batch': "),
         (("X.npy", "--batch", 3, "--depth", 3), "No such option: --depth"),
         (("no.npy", "--batch", 3), "cannot read no.npy: no such file or directory"),
-        (("tiny.toml", "--batch", 3), "tiny.toml: expected a .npy, .npz or .parquet file"),
+        (
+            ("tiny.toml", "--batch", 3),
+            "tiny.toml: expected a .npy, .npz, .parquet or .zarr pool",
+        ),
         (("cut.npy", "--batch", 3), "cut.npy: not a complete .npy file ("),
         (("text.npz", "--batch", 3), "text.npz: not a complete .npz file ("),
         (("X.npy", *REFERENCE), "probabilities [n, C] must be given"),

@@ -21,7 +21,8 @@ PACKAGE = Path(fs.__file__).parent
 LAYERS = (
     {"errors", "options", "progress", "selection", "extras", "cuda_module", "mapped"},
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
-    {"factors", "files"},
+    {"factors", "parquet"},
+    {"files"},
     {"reference", "_core", "_cuda"},
     {"backends"},
     {"placement"},
@@ -49,7 +50,7 @@ LAYERS = (
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL")
+HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL", "zarr")
 
 
 def modules() -> list[Path]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.raw import licence_beside, opened
-from fisher_select.files import first_line
+from fisher_select.errors import first_line
 from fisher_select.options import one_of
 
 __all__ = ["cifar"]

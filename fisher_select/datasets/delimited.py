@@ -10,8 +10,8 @@ import numpy as np
 
 from fisher_select.datasets.frame import Column, Frame
 from fisher_select.datasets.raw import opened
+from fisher_select.errors import first_line
 from fisher_select.extras import require
-from fisher_select.files import first_line
 
 __all__ = ["BLANKS", "as_column", "read_delimited"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fisher_select.errors import first_line
 from fisher_select.extras import require
-from fisher_select.files import first_line
 
 __all__ = ["CHANNELS", "channels_first", "decoded", "stacked"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from fisher_select.datasets.delimited import as_column
 from fisher_select.datasets.frame import Frame
 from fisher_select.datasets.raw import opened
+from fisher_select.errors import first_line
 from fisher_select.extras import require
-from fisher_select.files import first_line
 
 __all__ = ["read_parquet"]
 

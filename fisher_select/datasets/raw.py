@@ -20,7 +20,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fisher_select.files import CORRUPT, cannot_read, first_line
+from fisher_select.errors import first_line
+from fisher_select.files import CORRUPT, cannot_read
 
 __all__ = [
     "check_finite",
