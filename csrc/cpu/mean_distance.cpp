@@ -15,12 +15,13 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kTile = 32;              // references that a chunk's blocks meet in turn
-constexpr int64_t kChunkValues = 1 << 15;  // of packed rows: 256 KB
-constexpr int64_t kMostChunkRows = 512;    // by default
-constexpr int64_t kPanelValues = 1 << 20;  // of packed references: 8 MB
-constexpr int64_t kTaskWork = 1 << 28;     // differences: Ctrl-C waits for a task
-constexpr int64_t kPairWork = 32;          // a pair's root and parts, in differences
+constexpr int64_t kTile = 32;               // references that a chunk's blocks meet in turn
+constexpr int64_t kChunkValues = 1 << 15;   // of packed rows: 256 KB
+constexpr int64_t kMostChunkRows = 512;     // by default
+constexpr int64_t kPanelValues = 1 << 20;   // of packed references: 8 MB
+constexpr int64_t kTaskWork = 1 << 28;      // differences: Ctrl-C waits for a task
+constexpr double kDifferencesAtOnce = 4.0;  // in the time of a multiplication, for threads
+constexpr int64_t kPairWork = 32;           // a pair's root and parts, in differences
 constexpr int64_t kLevelLanes = kSumLevels * kLanes;
 
 constexpr const char* kLower = "lower chunk_rows or threads";
@@ -117,13 +118,19 @@ private:
         const RowList all{nullptr, n_};
         for (int64_t row = begin; row < end; row += kLanes) {
             const int64_t count = std::min<int64_t>(kLanes, end - row);
-            double* const to = own.rows.data() + (row - begin) * d_;
             copy_rows(problem_.features, all, row, count, 0, own.packed.data());
-            for (int64_t k = 0; k < d_; ++k)
-                for (int64_t l = 0; l < kLanes; ++l)
-                    to[k * kLanes + l] =
-                        l < count ? own.packed[l * d_ + k] * problem_.scale : 0.0;
+            std::fill(own.packed.data() + count * d_, own.packed.data() + kLanes * d_, 0.0);
+            transpose(own.packed.data(), own.rows.data() + (row - begin) * d_);
         }
+    }
+
+    /// to [d, kLanes] <- scale from [kLanes, d], by cache lines of `from`.
+    void transpose(const double* from, double* to) const {
+        constexpr int64_t kLine = 8;
+        for (int64_t begin = 0; begin < d_; begin += kLine)
+            for (int64_t l = 0; l < kLanes; ++l)
+                for (int64_t k = begin; k < std::min(d_, begin + kLine); ++k)
+                    to[k * kLanes + l] = from[l * d_ + k] * problem_.scale;
     }
 
     /// The chunk's rows meet the references [begin, end); where these are all the rows, each
@@ -195,7 +202,12 @@ private:
 
 }  // namespace
 
-std::vector<double> distance_sums(const Context& context, const DistanceSumsProblem& problem) {
+std::vector<double> distance_sums(const Context& caller, const DistanceSumsProblem& problem) {
+    const double differences = static_cast<double>(problem.features.rows) *
+                               static_cast<double>(problem.rows.count) *
+                               static_cast<double>(problem.features.length);
+    Context context = caller;
+    context.threads = useful_threads(caller.threads, differences / kDifferencesAtOnce);
     return DistanceSums(context, problem).run();
 }
 
