@@ -43,7 +43,7 @@ void bind_cuda_mean_distance(py::module_& m) {
           py::arg("threads"), py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("device") = 0, py::arg("stream") = 0,
           "Sums [levels, n] of distances to the references, or to the features themselves;\n"
-          "see fisher_select.mean_distances. threads and chunk_rows have no effect.");
+          "see fisher_select.mean_distances. threads has no effect.");
     m.def("largest_entry", &largest_entry, py::kw_only(), py::arg("features"),
           py::arg("device") = 0, py::arg("stream") = 0, "The largest absolute value.");
 }

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interruption import assert_ctrl_c_stops
 from problems import features
+from scipy.spatial.distance import cdist
 
 import fisher_select as fs
 from fisher_select import backends, reference
@@ -238,6 +239,32 @@ def test_threads_chunks_and_strides_do_not_change_a_bit(dtype: type, engine: str
         np.testing.assert_array_equal(
             fs.mean_distances(**variant, references=Y, backend=engine), to_all
         )
+
+
+@pytest.mark.parametrize("chunk_rows", [0, 16, 64, 300])
+def test_each_pair_once_equals_each_pair_twice(chunk_rows: int, engine: str) -> None:
+    """A distance serves both its rows where all meet all; chosen rows meet them one way."""
+    X = features(np.random.default_rng(14), 290, 11)
+    call: dict[str, Any] = {"features": X, "references": None, "scale": 2.0**-9, "bits": 40}
+    call |= {"threads": 2, "chunk_rows": chunk_rows}
+    run = backends.get(engine).call
+    once, twice = (
+        run("distance_sums", **call, rows=rows) for rows in (None, np.arange(290)[::-1].copy())
+    )
+    np.testing.assert_array_equal(once, twice)
+
+
+def test_references_in_several_panels(cpu: str) -> None:
+    """Rows so long that some fifty are packed at a time."""
+    X = np.random.default_rng(15).standard_normal((230, 20_000)).astype(np.float32)
+    expected = cdist(X, X)
+    for chunk_rows in (None, 48, 230):
+        means = fs.MeanDistances(X, backend=cpu, threads=2, chunk_rows=chunk_rows)
+        np.testing.assert_allclose(
+            means.to_unlabeled, expected.sum(axis=1) / 229, rtol=1e-12, atol=0
+        )
+    means.label(np.arange(100, 230))
+    np.testing.assert_allclose(means.to_labeled, expected[:, 100:].mean(axis=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("instruction_set", ["baseline", "avx2", "avx512"])

@@ -57,18 +57,40 @@ __device__ void load_tile(const RowChunk<T>& from, int64_t first, int64_t count,
     }
 }
 
+/// Adds the elements in shared memory to the squares of a thread's pairs, in their order.
+__device__ __forceinline__ void add_squares(const double (*x)[kTile + 1],
+                                            const double (*y)[kTile + 1], int down, int across,
+                                            double (&squares)[kEach][kEach]) {
+    for (int k = 0; k < kDepth; ++k) {
+        double a[kEach], b[kEach];
+        FS_UNROLL
+        for (int i = 0; i < kEach; ++i) {
+            a[i] = x[k][down + i * kSide];
+            b[i] = y[k][across + i * kSide];
+        }
+        FS_UNROLL
+        for (int i = 0; i < kEach; ++i) {
+            FS_UNROLL
+            for (int j = 0; j < kEach; ++j) {
+                const double difference = a[i] - b[j];
+                squares[i][j] += difference * difference;
+            }
+        }
+    }
+}
+
 /// Adds to a sum in levels. No sum of parts is rounded, so the order of the adding threads
 /// leaves no trace.
-__device__ void add_parts(const double (&parts)[kSumLevels], double* sums, int64_t n,
-                          int64_t row) {
+__device__ __forceinline__ void add_parts(const double (&parts)[kSumLevels], double* sums,
+                                          int64_t n, int64_t row) {
     FS_UNROLL
     for (int level = 0; level < kSumLevels; ++level)
         atomicAdd(sums + level * n + row, parts[level]);
 }
 
-/// A block a tile of rows, along x; blocks along y share the tiles of references.
-/// Flops: 3 a difference, half where both ways. Bytes: kTile-th of the pairs' elements, by
-/// the cache.
+/// A block a tile of rows, along x; blocks along y share the tiles of references. All threads
+/// of a block take the same turns. Flops: 3 a difference; of half the pairs where both ways.
+/// Bytes: of each pair of tiles 2 kTile rows, from the L2 cache but for the first.
 template <class T>
 __global__ void __launch_bounds__(kThreads) meet(Meeting<T> m) {
     __shared__ double x[kDepth][kTile + 1], y[kDepth][kTile + 1];
@@ -86,28 +108,16 @@ __global__ void __launch_bounds__(kThreads) meet(Meeting<T> m) {
             load_tile(m.rows, row, m.row_count, begin, m.length, m.scale, x);
             load_tile(m.references, reference, m.reference_count, begin, m.length, m.scale, y);
             __syncthreads();
-            for (int k = 0; k < kDepth; ++k) {
-                double a[kEach], b[kEach];
-                FS_UNROLL
-                for (int i = 0; i < kEach; ++i) {
-                    a[i] = x[k][down + i * kSide];
-                    b[i] = y[k][across + i * kSide];
-                }
-                FS_UNROLL
-                for (int i = 0; i < kEach; ++i) FS_UNROLL
-                for (int j = 0; j < kEach; ++j) {
-                    const double difference = a[i] - b[j];
-                    squares[i][j] += difference * difference;
-                }
-            }
+            add_squares(x, y, down, across, squares);
         }
         FS_UNROLL
         for (int j = 0; j < kEach; ++j) {
             double parts[kSumLevels] = {};  // of a reference with this thread's rows
+            const int64_t at = reference + across + j * kSide;
             FS_UNROLL
             for (int i = 0; i < kEach; ++i) {
-                const bool inside = row + down + i * kSide < m.row_count &&
-                                    reference + across + j * kSide < m.reference_count;
+                const bool inside =
+                    row + down + i * kSide < m.row_count && at < m.reference_count;
                 double rest = inside ? sqrt(squares[i][j]) : 0.0;
                 FS_UNROLL
                 for (int level = 0; level < kSumLevels; ++level) {
@@ -116,11 +126,10 @@ __global__ void __launch_bounds__(kThreads) meet(Meeting<T> m) {
                     parts[level] += part;
                 }
             }
-            if (!m.both_ways || ahead == 0) continue;
+            if (!m.both_ways || ahead == 0) continue;  // a tile with itself has both ways
             FS_UNROLL
             for (int level = 0; level < kSumLevels; ++level)  // the warp's two rows of threads
                 parts[level] += __shfl_xor_sync(kAllLanes, parts[level], kSide);
-            const int64_t at = reference + across + j * kSide;
             if (threadIdx.x % kWarp < kSide && at < m.reference_count)
                 add_parts(parts, m.sums, m.n, m.first_reference + at);
         }
@@ -128,18 +137,21 @@ __global__ void __launch_bounds__(kThreads) meet(Meeting<T> m) {
     FS_UNROLL
     for (int i = 0; i < kEach; ++i) {
         FS_UNROLL
-        for (int level = 0; level < kSumLevels; ++level)
+        for (int level = 0; level < kSumLevels; ++level) {
             for (int lanes = kSide / 2; lanes > 0; lanes /= 2)
                 row_parts[i][level] += __shfl_xor_sync(kAllLanes, row_parts[i][level], lanes);
+        }
         const int64_t at = row + down + i * kSide;
         if (across == 0 && at < m.row_count)
             add_parts(row_parts[i], m.sums, m.n, m.first_row + at);
     }
 }
 
-/// Rows of a launch, in whole tiles; fewer where wide rows have to be converted.
-int64_t rows_of_launch(int64_t length) {
-    return std::clamp<int64_t>(kConvertedValues / length / kTile, 1, kMostRows / kTile) * kTile;
+/// Rows of a launch, in whole tiles; fewer where wide rows may have to be converted.
+int64_t rows_of_launch(const DistanceSumsProblem& problem) {
+    int64_t most = std::min(kMostRows, kConvertedValues / problem.features.length);
+    if (problem.chunk_rows > 0) most = std::min(most, problem.chunk_rows);
+    return std::max<int64_t>(most / kTile, 1) * kTile;
 }
 
 template <class T>
@@ -147,7 +159,7 @@ std::vector<double> sum_distances(const Device& device, const Context& context,
                                   const DistanceSumsProblem& problem) {
     const bool to_itself = problem.references.data == nullptr;
     const int64_t n = problem.features.rows, k = problem.rows.count;
-    const int64_t most = rows_of_launch(problem.features.length);
+    const int64_t most = rows_of_launch(problem);
     const DeviceRows chosen(device, problem.rows);
     PoolRows<T> rows(device, problem.features, {nullptr, n}, std::min(n, most));
     PoolRows<T> references(device, to_itself ? problem.features : problem.references,
