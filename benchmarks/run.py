@@ -25,6 +25,7 @@ from benchmarks import (
     k_center_floor,
     mask_floor,
     max_det_rival,
+    mean_distance_rival,
     out_of_core,
     peers,
 )
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "badge": badge_rival.badge,
     "information_gain": information_gain_rival.against_printed,
     "information_gain_scaling": information_gain_rival.scaling,
+    "mean_distance": mean_distance_rival.mean_distance,
     "max_det": max_det_rival.max_det,
     "max_det_large": max_det_rival.large,
     "mask": mask_floor.mask,

@@ -63,6 +63,7 @@ PYBIND11_MODULE(_cuda, m) {
     bindings::bind_cuda_fisher(m);
     bindings::bind_cuda_information_gain(m);
     bindings::bind_cuda_mask(m);
+    bindings::bind_cuda_mean_distance(m);
     bindings::bind_cuda_memory(m);
     bindings::bind_cuda_validation(m);
     bind_hooks(m);

@@ -14,6 +14,7 @@ void bind_cuda_distance(pybind11::module_& m);
 void bind_cuda_fisher(pybind11::module_& m);
 void bind_cuda_information_gain(pybind11::module_& m);
 void bind_cuda_mask(pybind11::module_& m);
+void bind_cuda_mean_distance(pybind11::module_& m);
 void bind_cuda_memory(pybind11::module_& m);
 void bind_cuda_validation(pybind11::module_& m);
 void bind_distance(pybind11::module_& m);
@@ -21,5 +22,6 @@ void bind_errors(pybind11::module_& m);
 void bind_fisher(pybind11::module_& m);
 void bind_information_gain(pybind11::module_& m);
 void bind_mask(pybind11::module_& m);
+void bind_mean_distance(pybind11::module_& m);
 
 }  // namespace fisher_select::bindings

@@ -23,9 +23,11 @@ set(FISHER_SELECT_CUDA_SOURCES
     csrc/cuda/information_gain_kernels.cu
     csrc/cuda/information_gain_rows.cu
     csrc/cuda/information_picker.cu
+    csrc/cuda/largest_entry.cu
     csrc/cuda/leaders.cu
     csrc/cuda/linear_algebra.cu
     csrc/cuda/mask.cu
+    csrc/cuda/mean_distance.cu
     csrc/cuda/pool_kernels.cu
     csrc/cuda/pool_rows.cu
     csrc/cuda/pool_state.cu
@@ -117,6 +119,7 @@ function(add_cuda_module)
         bindings/cuda_fisher.cpp
         bindings/cuda_information_gain.cpp
         bindings/cuda_mask.cpp
+        bindings/cuda_mean_distance.cpp
         bindings/cuda_memory.cpp
         bindings/cuda_module.cpp
         bindings/cuda_validation.cpp

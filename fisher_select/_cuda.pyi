@@ -92,6 +92,16 @@ def information_gain(
     learning_rate: float,
     **execution: Unpack[Execution],
 ) -> Float64: ...
+def distance_sums(
+    *,
+    features: PoolArray,  # [n, d]
+    references: PoolArray | None,  # [k, d]; None: the features
+    rows: IndexArray | None,  # of the references; None: all
+    scale: float,
+    bits: int,
+    **execution: Unpack[Execution],
+) -> Float64: ...  # [3, n]
+def largest_entry(*, features: PoolArray, **place: Unpack[Place]) -> float: ...
 def top_k_mask(
     *,
     diagonal: PoolArray,

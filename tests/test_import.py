@@ -33,6 +33,7 @@ LAYERS = (
         "distance",
         "information_gain",
         "mask",
+        "mean_distance",
         "uncertainty",
     },
     {"dual", "features", "mask_profile"},

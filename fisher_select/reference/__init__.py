@@ -10,10 +10,12 @@ from fisher_select.reference.distance import badge, k_center
 from fisher_select.reference.fisher import trace_select
 from fisher_select.reference.information_gain import information_gain
 from fisher_select.reference.mask import accumulate_squares, top_k_mask
+from fisher_select.reference.mean_distance import distance_sums
 
 __all__ = [
     "accumulate_squares",
     "badge",
+    "distance_sums",
     "information_gain",
     "k_center",
     "log_det_select",
