@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ranks of a torch.distributed process group, and what they say to each other.
 
-A rank that is gone or stuck must not hold up the others: each exchange has a deadline, and
-whoever fails leaves word in the group's store, where those who wait look for it.
+A rank that is gone must not hold up the others: each gives signs of life in the group's store
+while it works, whoever fails leaves word there, and those who wait look for both.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,12 +23,12 @@ from fisher_select.options import as_real
 
 __all__ = ["Ranks", "TorchRanks", "agree"]
 
-_ROLL_CALL = 1.0
-"""Seconds that the others have to answer when somebody is missing."""
-
-_CALL = "roll call"  # left in the store where a rank is missed
-_NAP = 1e-4  # seconds between two looks at an exchange under way
-_LOOK = 0.2  # seconds of waiting between two looks for word of a failure
+_BEAT = 0.5  # seconds between two signs of life
+_SILENCE = 6.0  # seconds without one until a rank that is waited for is taken for dead
+_ROLL_CALL = 2.0  # seconds of silence that tell who it was, where a connection broke
+_MEETING = 1800.0  # seconds until all ranks have checked what they were given
+_NAP = 1e-4  # between two looks at an exchange under way
+_LOOK = 0.2  # between two looks at the store while waiting
 
 
 class Ranks(Protocol):
@@ -73,22 +75,27 @@ def agree(ranks: Ranks, value: Any) -> list[Any]:
 
 
 def _type_of(error: Exception) -> str:
-    return next(t.__name__ for t in (TypeError, OSError, Exception) if isinstance(error, t))
+    for kind in (TypeError, OSError):
+        if isinstance(error, kind):
+            return kind.__name__
+    return "ValueError"
 
 
 class TorchRanks:
     """The ranks of a process group of torch.distributed, over gloo or NCCL.
+
+    They talk in a group of their own, which breaks alone when a rank is lost. The store of the
+    caller's group holds a sign of life of each rank, and the word of who failed.
 
     Parameters
     ----------
     group : ProcessGroup or None
         None: the default group, which must be initialised.
     timeout : float
-        Seconds that a rank waits for the others in an exchange before it gives up.
+        Seconds that a rank which lives may be behind the others.
     """
 
     def __init__(self, group: Any, timeout: float) -> None:
-        import torch
         from torch import distributed
 
         self._timeout = as_real("timeout", timeout, above=0.0)
@@ -97,27 +104,24 @@ class TorchRanks:
                 "group must be a process group, or torch.distributed must be initialised: run "
                 "under torchrun and call torch.distributed.init_process_group('gloo') first"
             )
-        self._group = distributed.group.WORLD if group is None else group
-        self.rank = distributed.get_rank(self._group)
-        self.ranks = distributed.get_world_size(self._group)
+        self._parent = distributed.group.WORLD if group is None else group
+        self.rank = distributed.get_rank(self._parent)
+        self.ranks = distributed.get_world_size(self._parent)
         if self.rank < 0:
             raise ValueError("group must be a process group that this process is part of")
+        self._group: Any = None
         # NCCL moves the memory of devices alone, the others that of the host.
-        on_device = distributed.get_backend(self._group) == "nccl"
-        self._device = torch.device("cuda") if on_device else None
-        # Each selection has its own words in the store, which the group keeps.
-        self._store = self._group.get_group_store()
+        self._backend = distributed.get_backend(self._parent)
+        self._store = self._parent.get_group_store()
+        # The store outlives a selection, so each has its own words there.
         count = self._store.add(f"fisher_select/count/{self.rank}", 1)
         self._words = f"fisher_select/{count}"
-        self._failure = f"{self._words}/failure"
 
     def sum(self, values: npt.NDArray[np.float64]) -> None:
         from torch import distributed
 
         tensor = self._tensor(values)
-        self._wait(
-            lambda: distributed.all_reduce(tensor, group=self._group, async_op=True)
-        )
+        self._exchange(lambda group: distributed.all_reduce(tensor, group=group, async_op=True))
         self._copy_back(tensor, values)
 
     def gather(self, own: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
@@ -125,8 +129,8 @@ class TorchRanks:
 
         tensor = self._tensor(own)
         parts = [tensor.new_empty(tensor.shape) for _ in range(self.ranks)]
-        self._wait(
-            lambda: distributed.all_gather(parts, tensor, group=self._group, async_op=True)
+        self._exchange(
+            lambda group: distributed.all_gather(parts, tensor, group=group, async_op=True)
         )
         for part, place in zip(parts, out.reshape(self.ranks, -1), strict=True):
             place[:] = part.cpu().numpy()
@@ -135,88 +139,148 @@ class TorchRanks:
         from torch import distributed
 
         tensor = self._tensor(values)
-        self._wait(
-            lambda: distributed.broadcast(
-                tensor, group_src=root, group=self._group, async_op=True
-            )
+        sender = distributed.get_global_rank(self._parent, root)
+        self._exchange(
+            lambda group: distributed.broadcast(tensor, sender, group=group, async_op=True)
         )
         self._copy_back(tensor, values)
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Leave word for the others of whatever ends the block early."""
+    def together(self) -> Iterator[None]:
+        """Give signs of life within the block, and tell the others what ends it early."""
+        from torch import distributed
+
+        over = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(over,), daemon=True)
+        heart.start()
         try:
             yield
         except RankError:
-            raise  # the others know, or will find out alike
+            raise  # the others know
         except BaseException as error:
             with suppress(RuntimeError):  # the store has gone with its rank
-                self._leave_word(f"rank {self.rank} stopped: {str(error) or repr(error)}")
+                self._leave_word(f"rank {self.rank} stopped: {str(error) or repr(error)}", [])
             raise
+        else:
+            if self._group is not None:
+                distributed.destroy_process_group(self._group)
+        finally:
+            over.set()
+            heart.join()
+
+    def _beat(self, over: threading.Event) -> None:
+        with suppress(RuntimeError):
+            while not over.is_set():
+                self._store.add(f"{self._words}/beat/{self.rank}", 1)
+                over.wait(_BEAT)
 
     def _tensor(self, values: npt.NDArray[Any]) -> Any:
         import torch
 
         tensor = torch.from_numpy(values)
-        return tensor if self._device is None else tensor.to(self._device)
+        return tensor.cuda() if self._backend == "nccl" else tensor
 
     def _copy_back(self, tensor: Any, values: npt.NDArray[np.float64]) -> None:
-        if self._device is not None:
+        if self._backend == "nccl":
             values[:] = tensor.cpu().numpy()
 
-    def _wait(self, start: Callable[[], Any]) -> None:
-        """Wait for an exchange, awake to Ctrl-C, the deadline and word of a failure."""
-        started = looked = time.monotonic()
+    def _exchange(self, start: Callable[[Any], Any]) -> None:
+        """Start an exchange and see it through; RankError where a rank does not take part."""
         try:
-            work = start()
-            while not work.is_completed():
-                now = time.monotonic()
-                if now - started > self._timeout:
-                    raise self._lost(f"no answer for {self._timeout:g} s")
-                if now - looked > _LOOK:
-                    looked = now
-                    self._look_for_word()
-                time.sleep(_NAP)
+            if self._group is None:
+                self._group = self._meet()
+            work = start(self._group)
+            self._wait(work.is_completed, self._timeout)
             work.wait()
         except RankError:
             raise
         except RuntimeError as error:
-            raise self._lost(str(error).partition("\n")[0]) from error
+            raise self._lost("an exchange broke off") from error
 
-    def _look_for_word(self) -> None:
-        """Raise what the others have heard."""
-        if not self._store.check([self._failure]):
-            return
-        words = self._store.get(self._failure).decode()
-        raise self._lost("others miss it") if words == _CALL else RankError(words)
+    def _meet(self) -> Any:
+        """Wait until all ranks are here, each after work of its own, and form a group."""
+        from torch import distributed
 
-    def _leave_word(self, words: str) -> str:
-        """Tell the others, unless somebody has before; what they are told."""
-        return str(self._store.compare_set(self._failure, "", words).decode())
-
-    def _lost(self, reason: str) -> RankError:
-        """Call the roll, or pass on what a rank has said before it left."""
-        try:
-            words = self._leave_word(_CALL)
-            if words != _CALL:
-                return RankError(words)
-            missing = self._roll_call()
-        except RuntimeError:
-            return RankError(f"the rank that holds the group's store is gone ({reason})")
-        named = f"rank {', '.join(map(str, missing))}" if missing else "a rank"
-        return RankError(
-            f"{named} is gone, or more than {self._timeout:g} s behind the others ({reason}); "
-            "raise timeout if it is only slow",
-            ranks=tuple(missing),
+        arrivals = [f"{self._words}/here/{rank}" for rank in range(self.ranks)]
+        self._store.set(arrivals[self.rank], "")
+        self._wait(lambda: bool(self._store.check(arrivals)), _MEETING, nap=0.01)
+        return distributed.new_group(
+            distributed.get_process_group_ranks(self._parent),
+            timeout=timedelta(seconds=self._timeout),
+            backend=self._backend,
+            use_local_synchronization=True,
         )
 
+    def _wait(self, done: Callable[[], bool], limit: float, nap: float = _NAP) -> None:
+        """Wait, awake to Ctrl-C, to the word of a failure and to ranks gone silent."""
+        started = looked = time.monotonic()
+        beats = Beats()
+        while not done():
+            now = time.monotonic()
+            if now - started > limit:
+                raise self._lost(f"more than {limit:g} s behind the others; raise timeout")
+            if now - looked > _LOOK:
+                looked = now
+                self._look_for_word()
+                if silent := beats.silent(self._read_beats(), now, _SILENCE):
+                    raise self._lost(f"no sign of life for {_SILENCE:g} s", silent)
+            time.sleep(nap)
+
+    def _read_beats(self) -> list[int]:
+        """Signs of life so far, of each rank; 0: it has not begun."""
+        keys = (f"{self._words}/beat/{rank}" for rank in range(self.ranks))
+        return [self._store.add(key, 0) for key in keys]
+
+    def _look_for_word(self) -> None:
+        if self._store.check([f"{self._words}/failure"]):
+            raise self._told(self._store.get(f"{self._words}/failure"))
+
+    def _leave_word(self, words: str, missing: list[int]) -> RankError:
+        """Tell the others, unless somebody has before; what they are told."""
+        said = json.dumps([words, missing])
+        return self._told(self._store.compare_set(f"{self._words}/failure", "", said))
+
+    def _told(self, said: bytes) -> RankError:
+        words, missing = json.loads(said)
+        return RankError(words, ranks=tuple(missing))
+
+    def _lost(self, reason: str, silent: Sequence[int] = ()) -> RankError:
+        """Tell the others who is silent, found out here where it is not known."""
+        try:
+            missing = list(silent) or self._roll_call()
+            named = f"rank {', '.join(map(str, missing))}" if missing else "a rank"
+            return self._leave_word(f"{named} is lost: {reason}", missing)
+        except RankError as told:
+            return told
+        except RuntimeError:
+            return RankError(f"the rank that holds the group's store is lost: {reason}")
+
     def _roll_call(self) -> list[int]:
-        """Those who do not answer in time."""
-        self._store.set(f"{self._words}/here/{self.rank}", "")
-        end = time.monotonic() + _ROLL_CALL
-        missing = [rank for rank in range(self.ranks) if rank != self.rank]
-        while missing and time.monotonic() < end:
-            time.sleep(_NAP)
-            here = f"{self._words}/here"
-            missing = [rank for rank in missing if not self._store.check([f"{here}/{rank}"])]
-        return missing
+        beats, end = Beats(), time.monotonic() + _ROLL_CALL
+        while True:
+            now = time.monotonic()
+            silent = beats.silent(self._read_beats(), now, _ROLL_CALL / 2)
+            if now > end:
+                return silent
+            self._look_for_word()
+            time.sleep(_LOOK)
+
+
+class Beats:
+    """Who has given no sign of life, by successive counts of them."""
+
+    def __init__(self) -> None:
+        self._counts: list[int] = []
+        self._since: list[float] = []
+
+    def silent(self, counts: list[int], now: float, limit: float) -> list[int]:
+        """Take note of the counts; ranks whose count has stood for more than `limit` seconds.
+
+        A rank that has not begun is not silent.
+        """
+        if not self._counts:
+            self._counts, self._since = counts, [now] * len(counts)
+        for rank, count in enumerate(counts):
+            if count != self._counts[rank] or count == 0:
+                self._counts[rank], self._since[rank] = count, now
+        return [rank for rank, since in enumerate(self._since) if now - since > limit]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,14 @@ import numpy.typing as npt
 from fisher_select.files import check_writable, write_json
 from fisher_select.ranks import Ranks, agree
 
-__all__ = ["PicksFile", "Shard", "make_shard"]
+__all__ = ["PicksFile", "Shard", "Totals", "make_shard"]
 
-Problem = TypeVar("Problem")
+Totals: TypeAlias = Callable[[int, int], tuple[int, int]]
+"""Rows and labelled rows of a shard, made into those of the whole pool."""
 
 _SECONDS_BETWEEN_WRITES = 0.2
 _GAIN_TOLERANCE = 1e-6
-"""How far a replayed gain may be off, relative to it: rounding is far below, other data above."""
+"""How far a replayed gain may be off, relative to it: above rounding, below other data."""
 
 
 class PicksFile:
@@ -64,8 +65,8 @@ class PicksFile:
             before = self._expected["gains"][at]
             if not math.isclose(gain, before, rel_tol=_GAIN_TOLERANCE):
                 raise ValueError(
-                    f"state: {self._path} is of other data: row {row} gained {before:.9g} there, "
-                    f"and gains {gain:.9g} here"
+                    f"state: {self._path} is of other data: row {row} gained {before:.9g} "
+                    f"there, and gains {gain:.9g} here"
                 )
         elif time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
             self.write()
@@ -101,11 +102,10 @@ class PicksFile:
 
 
 @dataclass
-class Shard(Generic[Problem]):
-    """This rank's part of the pool, as the compiled engine takes it, and its problem."""
+class Shard:
+    """One rank's part of the pool, as the compiled engine takes it."""
 
     others: Ranks
-    problem: Problem
     first: int
     rows: int
     labeled: int
@@ -139,35 +139,41 @@ class _Census:
 
     def __init__(self, ranks: Ranks) -> None:
         self._ranks = ranks
-        self.asked = False
+        self.told = False  # all ranks, of the failure of one
         self.rows: list[int] = []
         self.labeled: list[int] = []
 
     def __call__(self, n: int, m: int) -> tuple[int, int]:
-        self.asked = True
+        self.told = True
         answers = agree(self._ranks, [n, m])
+        self.told = False
         self.rows, self.labeled = ([answer[k] for answer in answers] for k in (0, 1))
         return sum(self.rows), sum(self.labeled)
 
 
 def make_shard(
     ranks: Ranks,
-    prepare: Callable[[Callable[[int, int], tuple[int, int]]], Problem],
-    describe: Callable[[Problem], dict[str, Any]],
+    operation: str,
+    prepare: Callable[[Totals], dict[str, Any]],
     state: Path | None,
-) -> Shard[Problem]:
+) -> tuple[Shard, dict[str, Any]]:
     """Check what each rank was given, before any work.
 
     Parameters
     ----------
     ranks
+    operation
+        Of the engine.
     prepare
-        Checks this rank's arguments; called with what makes the pool's rows and labelled rows
-        out of the shard's.
-    describe
-        What of a problem must be the same on all ranks, and when a run is resumed.
+        Checks this rank's arguments and returns the operation's.
     state
         Where rank 0 keeps the picks; the path of the others is not looked at.
+
+    Returns
+    -------
+    Shard
+    dict
+        What `prepare` returned.
 
     Raises
     ------
@@ -175,37 +181,45 @@ def make_shard(
         On all ranks, naming the one whose input it is.
     """
     census = _Census(ranks)
-    answer: dict[str, Any] | Exception
     try:
-        problem = prepare(census)
-        answer = describe(problem)
+        arguments = prepare(census)
+        own = {"operation": operation} | _description(arguments)
     except (TypeError, ValueError, OSError) as error:
-        if census.asked and not census.rows:
-            raise  # the census has told everybody
-        agree(ranks, error)
+        if not census.told:
+            agree(ranks, error)
         raise
-    descriptions = agree(ranks, answer)
+    descriptions = agree(ranks, own)
     _check_equal(descriptions)
-
-    picks_file, replay = None, []
     n, m = sum(census.rows), sum(census.labeled)
+    shard = Shard(ranks, sum(census.rows[: ranks.rank]), n, m)
     try:
         if ranks.rank == 0 and state is not None:
-            picks_file = PicksFile(state, {"rows": n, "labeled": m} | descriptions[0])
-            replay = picks_file.replay
+            shard.picks_file = PicksFile(state, {"rows": n, "labeled": m} | own)
+            shard.replay = shard.picks_file.replay
     except (ValueError, OSError) as error:
         agree(ranks, error)
-    shard = Shard(ranks, problem, sum(census.rows[: ranks.rank]), n, m)
-    shard.picks_file = picks_file
-    shard.replay = agree(ranks, replay)[0]
-    return shard
+    shard.replay = agree(ranks, shard.replay)[0]
+    return shard, arguments
+
+
+def _description(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same on all ranks, and when a run is resumed."""
+    own = {"labeled", "threads", "chunk_rows", "progress"}
+    found = {}
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray) and name not in own:
+            found[f"shape of a row of {name}"] = list(value.shape[1:])
+        elif name not in own:
+            found[name] = value
+    return found
 
 
 def _check_equal(descriptions: list[dict[str, Any]]) -> None:
     for rank, description in enumerate(descriptions):
-        for key, value in description.items():
-            if value != descriptions[0][key]:
+        for key in sorted(descriptions[0].keys() | description.keys()):
+            here, there = descriptions[0].get(key), description.get(key)
+            if here != there:
                 raise ValueError(
-                    f"{key} must be the same on all ranks: {descriptions[0][key]!r} on rank 0, "
-                    f"{value!r} on rank {rank}"
+                    f"{key} must be the same on all ranks: {here!r} on rank 0, {there!r} on "
+                    f"rank {rank}"
                 )

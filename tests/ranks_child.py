@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from problems import features, softmax_rows
 import fisher_select as fs
 
 BATCH = 12
-LABELED = np.arange(3, 240, 5)  # of ranks 0 and 2 of the four
 
 
 def pool() -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ def pool() -> tuple[Any, Any]:
 def shares(n: int, ranks: int) -> list[slice]:
     """Uneven: half of the rows to the first rank, half of the rest to the second, and so on."""
     edges = [n - n // 2**k for k in range(ranks)] + [n]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def labeled() -> Any:
@@ -61,7 +61,7 @@ def plain(picks: fs.Selection) -> dict[str, Any]:
     }
 
 
-def same_picks(folder: Path) -> Any:
+def same_picks() -> Any:
     """The first 1, 2, 3 and 4 ranks select."""
     found = {}
     for ranks in range(1, dist.get_world_size() + 1):
@@ -71,8 +71,8 @@ def same_picks(folder: Path) -> Any:
     return found
 
 
-def bad_input(folder: Path) -> Any:
-    """Errors of one rank's own, of all ranks', and of one that wants something else."""
+def bad_input() -> Any:
+    """Errors of one rank's own, of all ranks', and of ranks that want different things."""
     rank = dist.get_rank()
     X, P = pool()
     own = shares(len(X), dist.get_world_size())[rank]
@@ -85,7 +85,7 @@ def bad_input(folder: Path) -> Any:
         {"X": X[own], "P": P[own], "batch_size": 2 + rank},
         {"X": X[own], "P": P[own], "batch_size": 2, "lam": -1.0 if rank == 2 else 1.0},
         {"X": X[own], "P": P[own], "batch_size": 2, "state": "/nowhere/at/all.json"},
-        {"X": X[own], "P": P[own], "batch_size": 2, "method": 3},
+        {"X": X[own][: 50 * (1 - rank)], "P": P[own][:50], "batch_size": 2},
     ]
     said = []
     for call in calls:
@@ -96,36 +96,40 @@ def bad_input(folder: Path) -> Any:
     return said
 
 
-def broken(folder: Path) -> Any:
-    """One rank goes after a few picks: killed, stopped for good or by an exception."""
+def broken() -> Any:
+    """The last rank goes after a few picks: killed, stopped, or by an exception."""
     how = os.environ["FISHER_SELECT_BREAK"]
-    last = dist.get_rank() == dist.get_world_size() - 1
 
-    def progress(stage: str, done: int, total: int) -> None:
+    def leave(stage: str, done: int, _: int) -> None:
         if stage != "forward" or done < 5:
             return
-        (folder / "broken").touch()
+        (FOLDER / "broken").touch()
         if how == "exception":
             raise MemoryError("nothing left")
         os.kill(os.getpid(), getattr(signal, how))
+
+    last = dist.get_rank() == dist.get_world_size() - 1
     try:
-        select(None, state=folder / "picks.json", progress=progress if last else False)
+        select(
+            None, state=FOLDER / "picks.json", progress=leave if last else False, timeout=15.0
+        )
     except (fs.distributed.RankError, MemoryError) as error:
-        late = time.time() - (folder / "broken").stat().st_mtime
+        late = time.time() - (FOLDER / "broken").stat().st_mtime
         return {"type": type(error).__name__, "words": str(error), "seconds": late}
     return None
 
 
-def resumed(folder: Path) -> Any:
-    return plain(select(None, state=folder / "picks.json"))
+def resumed() -> Any:
+    """Whoever is here now ends what was begun."""
+    return plain(select(None, state=FOLDER / "picks.json"))
 
 
 if __name__ == "__main__":
-    folder, (rank, ranks), work = Path(sys.argv[1]), map(int, sys.argv[2:4]), sys.argv[4]
+    FOLDER, (rank, ranks), work = Path(sys.argv[1]), map(int, sys.argv[2:4]), sys.argv[4]
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder / work}-meeting", rank=rank, world_size=ranks
+        "gloo", init_method=f"file://{FOLDER / work}-meeting", rank=rank, world_size=ranks
     )
-    found = globals()[work](folder)
-    (folder / f"{work}-{rank}.json").write_text(json.dumps(found))
+    found = globals()[work]()
+    (FOLDER / f"{work}-{rank}.json").write_text(json.dumps(found), encoding="utf-8")
     if work != "broken":
         dist.destroy_process_group()
