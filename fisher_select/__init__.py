@@ -7,7 +7,7 @@
 `picks.indices` are the rows of X to label, in the order picked.
 """
 
-from fisher_select import backends, strategies
+from fisher_select import backends, distributed, strategies
 from fisher_select.determinant import max_det
 from fisher_select.diagonal_fisher import DiagonalFisher
 from fisher_select.distance import badge, k_center
@@ -38,6 +38,7 @@ __all__ = [
     "backends",
     "badge",
     "bait",
+    "distributed",
     "fisher_mask",
     "information_gain",
     "information_gain_scores",

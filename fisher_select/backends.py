@@ -12,6 +12,7 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -58,6 +59,11 @@ class _Reference:
         return getattr(reference, operation)(**arguments)
 
 
+def trace_arguments(problem: TraceProblem) -> dict[str, Any]:
+    """What the compiled `trace_select` takes: the problem's fields under their names."""
+    return {field.name: getattr(problem, field.name) for field in fields(problem)}
+
+
 class _Compiled:
     """What the engines have in common: each is a module with the same functions."""
 
@@ -67,24 +73,7 @@ class _Compiled:
         self._module = module
 
     def trace_select(self, problem: TraceProblem) -> Selection:
-        found = self.call(
-            "trace_select",
-            kind=problem.kind,
-            features=problem.features,
-            probabilities=problem.probabilities,
-            factors=problem.factors,
-            labeled=problem.labeled,
-            batch_size=problem.batch_size,
-            forward_count=problem.forward_count,
-            lam=problem.lam,
-            shrink=problem.shrink,
-            scale=problem.scale,
-            use_pool_fisher=problem.use_pool_fisher,
-            rank=problem.rank,
-            threads=problem.threads,
-            chunk_rows=problem.chunk_rows,
-            progress=problem.progress,
-        )
+        found = self.call("trace_select", **trace_arguments(problem))
         return Selection(backend=self.name, **found)
 
     def call(self, operation: str, **arguments: Any) -> Any:

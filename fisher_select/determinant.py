@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fisher_select.arrays import Array
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_seed, one_of
@@ -89,45 +91,59 @@ def max_det(
     ICLR 2020 (the gradient).
     """
     as_seed(seed)
+    check_gradient(gradient, likelihood, rank, dense=factors is not None)
+    engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
+    found = engine.call(
+        "log_det_select",
+        **log_det_arguments(
+            X,
+            P,
+            gradient=gradient,
+            factors=factors,
+            labeled=labeled,
+            batch_size=batch_size,
+            lam=lam,
+            likelihood=likelihood,
+            rank=rank,
+            threads=threads,
+            chunk_rows=chunk_rows,
+            progress=progress,
+        ),
+    )
+    measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
+    diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
+    return Selection(backend=engine.name, diagnostics=diagnostics, **found)
+
+
+def check_gradient(gradient: str, likelihood: str, rank: object, *, dense: bool) -> None:
+    """ValueError where `gradient` does not go with the other options."""
     one_of("gradient", gradient, GRADIENTS)
-    if gradient == "rank_one" and (likelihood != "softmax" or factors is not None):
+    if gradient == "rank_one" and (likelihood != "softmax" or dense):
         raise ValueError(
             "gradient='rank_one' is the gradient of softmax outputs; pass gradient='full' with "
-            f"likelihood={likelihood!r}" + (" and factors" if factors is not None else "")
+            f"likelihood={likelihood!r}" + (" and factors" if dense else "")
         )
     if gradient == "rank_one" and rank is not None:
         raise ValueError(
             f"rank must be None with gradient='rank_one', which has one column; got {rank!r}"
         )
-    engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
-    problem = trace_problem(
-        X,
-        P,
-        factors=factors,
-        labeled=labeled,
-        batch_size=batch_size,
-        lam=lam,
-        oversample=1.0,
-        likelihood=likelihood,
-        rank=rank,
-        threads=threads,
-        chunk_rows=chunk_rows,
-        progress=progress,
-    )
-    found = engine.call(
-        "log_det_select",
-        kind="gradient" if gradient == "rank_one" else problem.kind,
-        features=problem.features,
-        probabilities=problem.probabilities,
-        factors=problem.factors,
-        labeled=problem.labeled,
-        batch_size=problem.batch_size,
-        lam=problem.lam,
-        rank=problem.rank,
-        threads=problem.threads,
-        chunk_rows=problem.chunk_rows,
-        progress=problem.progress,
-    )
-    measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
-    diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
-    return Selection(backend=engine.name, diagnostics=diagnostics, **found)
+
+
+def log_det_arguments(
+    X: Array | None, P: Array | None, *, gradient: str, **options: Any
+) -> dict[str, Any]:
+    """Check `max_det`'s arrays and options, and name them as the operation does."""
+    problem = trace_problem(X, P, oversample=1.0, **options)
+    return {
+        "kind": "gradient" if gradient == "rank_one" else problem.kind,
+        "features": problem.features,
+        "probabilities": problem.probabilities,
+        "factors": problem.factors,
+        "labeled": problem.labeled,
+        "batch_size": problem.batch_size,
+        "lam": problem.lam,
+        "rank": problem.rank,
+        "threads": problem.threads,
+        "chunk_rows": problem.chunk_rows,
+        "progress": problem.progress,
+    }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception of our own: numbers that went wrong in spite of valid input.
+"""Exceptions of our own: numbers, or ranks, that went wrong in spite of valid input.
 
 The caller's faults are plain TypeError and ValueError (see arrays.py and options.py); what
 another library raised is quoted in them by its first line.
@@ -27,6 +27,22 @@ class NumericalError(ArithmeticError):
     def __init__(self, message: str, step: int | None = None) -> None:
         super().__init__(message)
         self.step = step
+
+
+class RankError(RuntimeError):
+    """A distributed selection lost a rank, or a rank stopped with an error of its own.
+
+    Parameters
+    ----------
+    message : str
+        Who, as far as it is known, and why.
+    ranks : tuple of int
+        Those that gave no answer.
+    """
+
+    def __init__(self, message: str, ranks: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.ranks = ranks
 
 
 def first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ Words and shapes are those of DESIGN section 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fisher_select.arrays import Array, IndexArray, as_labeled
@@ -107,10 +108,13 @@ def trace_problem(
     threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool | ProgressCallback = False,
+    totals: Callable[[int, int], tuple[int, int]] | None = None,
 ) -> TraceProblem:
     """Check `fisher_select.bait`'s arguments (see there) and resolve them.
 
     Scalars are checked before arrays are read, so a wrong word costs no pass over the pool.
+    Where the arrays are a shard, `totals` makes rows and labelled rows of the whole pool out of
+    the shard's.
     """
     lam = as_real("lam", lam, above=0.0)
     oversample = as_real("oversample", oversample, at_least=1.0)
@@ -126,6 +130,8 @@ def trace_problem(
     n = _rows(X, V)
     rows = as_labeled(labeled, n)
     m = len(rows)
+    if totals is not None:
+        n, m = totals(n, m)
     batch = check_batch(batch_size, n, m)
     weight = m / (m + batch) if normalization == "reference" else 1.0
     return TraceProblem(

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rank of the tests of distributed selection: `ranks_child.py FOLDER RANK RANKS WORK`.
+
+Ranks meet in a file of FOLDER. What rank k finds is left there as `WORK-k.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from problems import features, softmax_rows
+
+import fisher_select as fs
+
+BATCH = 12
+
+
+def pool() -> tuple[Any, Any]:
+    """300 rows; each of the last 100 is one of the first 200 again, so shards hold ties."""
+    rng = np.random.default_rng(5)
+    X, P = features(rng, 200, 6).astype(np.float32), softmax_rows(rng, 200, 3)
+    return np.concatenate([X, X[::2]]), np.concatenate([P, P[::2]])
+
+
+def shares(n: int, ranks: int) -> list[slice]:
+    """Uneven: half of the rows to the first rank, half of the rest to the second, and so on."""
+    edges = [n - n // 2**k for k in range(ranks)] + [n]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def labeled() -> Any:
+    """Rows on two ranks of the four: the second and the last hold none."""
+    return np.concatenate([np.arange(0, 150, 10), np.arange(225, 262, 4)])
+
+
+def select(group: Any, **options: Any) -> fs.Selection:
+    X, P = pool()
+    own = shares(len(X), dist.get_world_size(group))[dist.get_rank(group)]
+    known = labeled()
+    known = known[(known >= own.start) & (known < own.stop)] - own.start
+    call = {"labeled": known, "batch_size": BATCH, "group": group} | options
+    return fs.distributed.bait(X[own], P[own], **call)
+
+
+def plain(picks: fs.Selection) -> dict[str, Any]:
+    assert picks.forward_indices is not None
+    assert picks.objective is not None
+    return {
+        "indices": picks.indices.tolist(),
+        "forward": picks.forward_indices.tolist(),
+        "objective": picks.objective.tolist(),
+    }
+
+
+def same_picks() -> Any:
+    """The first 1, 2, 3 and 4 ranks select."""
+    found = {}
+    for ranks in range(1, dist.get_world_size() + 1):
+        group = dist.new_group(list(range(ranks)))
+        if dist.get_rank() < ranks:
+            found[ranks] = plain(select(group))
+    return found
+
+
+def bad_input() -> Any:
+    """Errors of one rank's own, of all ranks', and of ranks that want different things."""
+    rank = dist.get_rank()
+    X, P = pool()
+    own = shares(len(X), dist.get_world_size())[rank]
+    bad = X[own].copy()
+    if rank == 1:
+        bad[4, 2] = np.nan
+    calls = [
+        {"X": bad, "P": P[own], "batch_size": 2},
+        {"X": X[own], "P": P[own], "batch_size": 301},
+        {"X": X[own], "P": P[own], "batch_size": 2 + rank},
+        {"X": X[own], "P": P[own], "batch_size": 2, "lam": -1.0 if rank == 2 else 1.0},
+        {"X": X[own], "P": P[own], "batch_size": 2, "state": "/nowhere/at/all.json"},
+        {"X": X[own][: 50 * (1 - rank)], "P": P[own][:50], "batch_size": 2},
+    ]
+    said = []
+    for call in calls:
+        try:
+            fs.distributed.bait(**call)
+        except (TypeError, ValueError, OSError) as error:
+            said.append(f"{type(error).__name__}: {error}")
+    return said
+
+
+def broken() -> Any:
+    """The last rank goes after a few picks: killed, stopped, or by an exception."""
+    how = os.environ["FISHER_SELECT_BREAK"]
+
+    def leave(stage: str, done: int, _: int) -> None:
+        if stage != "forward" or done < 5:
+            return
+        (FOLDER / "broken").touch()
+        if how == "exception":
+            raise MemoryError("nothing left")
+        os.kill(os.getpid(), getattr(signal, how))
+
+    last = dist.get_rank() == dist.get_world_size() - 1
+    try:
+        select(
+            None, state=FOLDER / "picks.json", progress=leave if last else False, timeout=15.0
+        )
+    except (fs.distributed.RankError, MemoryError) as error:
+        late = time.time() - (FOLDER / "broken").stat().st_mtime
+        return {"type": type(error).__name__, "words": str(error), "seconds": late}
+    return None
+
+
+def resumed() -> Any:
+    """Whoever is here now ends what was begun."""
+    return plain(select(None, state=FOLDER / "picks.json"))
+
+
+if __name__ == "__main__":
+    FOLDER, (rank, ranks), work = Path(sys.argv[1]), map(int, sys.argv[2:4]), sys.argv[4]
+    dist.init_process_group(
+        "gloo", init_method=f"file://{FOLDER / work}-meeting", rank=rank, world_size=ranks
+    )
+    found = globals()[work]()
+    (FOLDER / f"{work}-{rank}.json").write_text(json.dumps(found), encoding="utf-8")
+    if work != "broken":
+        dist.destroy_process_group()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distributed selection on torch.distributed: real processes over gloo, as torchrun has them.
+
+What the engine does with a shard is tested without processes in test_shards.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ranks_child
+from torch import distributed
+
+import fisher_select as fs
+
+pytestmark = pytest.mark.skipif(
+    not (distributed.is_available() and distributed.is_gloo_available()),
+    reason="this torch has no gloo",
+)
+
+CHILD = Path(ranks_child.__file__)
+PATIENCE = 90.0  # seconds for processes that share a busy machine
+
+
+@contextmanager
+def started(
+    folder: Path, ranks: int, work: str, **environment: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Child processes at one work, none of which outlives the block."""
+    env = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    children = [
+        subprocess.Popen(
+            [sys.executable, CHILD, folder, str(rank), str(ranks), work],
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(ranks)
+    ]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def run(folder: Path, ranks: int, work: str, **environment: str) -> list[Any]:
+    """What each rank found; all must end well."""
+    with started(folder, ranks, work, **environment) as children:
+        for child in children:
+            _, errors = child.communicate(timeout=PATIENCE)
+            assert child.returncode == 0, errors
+    return [found(folder, work, rank) for rank in range(ranks)]
+
+
+def found(folder: Path, work: str, rank: int) -> Any:
+    return json.loads((folder / f"{work}-{rank}.json").read_text(encoding="utf-8"))
+
+
+def whole() -> fs.Selection:
+    """The same selection by one process."""
+    X, P = ranks_child.pool()
+    return fs.bait(X, P, labeled=ranks_child.labeled(), batch_size=ranks_child.BATCH)
+
+
+def assert_same(picks: Any, expected: fs.Selection) -> None:
+    assert expected.forward_indices is not None
+    assert picks["indices"] == expected.indices.tolist()
+    assert picks["forward"] == expected.forward_indices.tolist()
+    np.testing.assert_allclose(picks["objective"], expected.objective, rtol=1e-9)
+
+
+def test_any_number_of_ranks_picks_what_one_process_picks(tmp_path: Path) -> None:
+    for rank, selections in enumerate(run(tmp_path, 4, "same_picks")):
+        assert list(selections) == [str(ranks) for ranks in range(rank + 1, 5)]
+        for picks in selections.values():
+            assert_same(picks, whole())
+
+
+def test_bad_input_is_everybodys_error_before_any_work(tmp_path: Path) -> None:
+    said = run(tmp_path, 3, "bad_input")
+    assert said[1] == said[0]
+    assert said[2] == said[0]
+    assert said[0] == [
+        "ValueError: rank 1: features must be finite: row 4, column 2 is nan",
+        "ValueError: rank 0: batch_size must be at most the number of unlabelled rows: got "
+        "301, but only 300 of 300 rows are free (0 labelled)",
+        "ValueError: batch_size must be the same on all ranks: 2 on rank 0, 3 on rank 1",
+        "ValueError: rank 2: lam must be greater than 0, got -1",
+        "OSError: rank 0: cannot write /nowhere/at/all.json: no such file or directory",
+        "ValueError: rank 1: features must not be empty: [n, d] wanted, got [0, 6]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("SIGKILL", "rank 3 is lost: an exchange broke off"),
+        ("SIGSTOP", "rank 3 is lost: no sign of life for 6 s"),
+        ("exception", "rank 3 stopped: nothing left"),
+    ],
+)
+def test_a_lost_rank_ends_the_run_which_others_resume(
+    how: str, words: str, tmp_path: Path
+) -> None:
+    with started(tmp_path, 4, "broken", FISHER_SELECT_BREAK=how) as children:
+        for child in children[:3]:
+            _, errors = child.communicate(timeout=PATIENCE)
+            assert child.returncode == 0, errors
+    for rank in range(3):
+        error = found(tmp_path, "broken", rank)
+        assert error["type"] == "RankError"
+        assert error["words"].startswith(words)
+        assert error["seconds"] < 10.0
+    expected = whole()
+    assert expected.forward_indices is not None
+    kept = json.loads((tmp_path / "picks.json").read_text(encoding="utf-8"))["rows"]
+    assert len(kept) >= 5
+    assert kept == expected.forward_indices[: len(kept)].tolist()
+
+    for picks in run(tmp_path, 3 if how == "SIGKILL" else 1, "resumed"):
+        assert_same(picks, expected)
+    assert not (tmp_path / "picks.json").exists()
+
+
+def test_ctrl_c_reaches_a_rank_that_waits(tmp_path: Path) -> None:
+    with started(tmp_path, 2, "broken", FISHER_SELECT_BREAK="SIGSTOP") as children:
+        end = time.monotonic() + PATIENCE
+        while not (tmp_path / "broken").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(0.5)
+        start = time.monotonic()
+        children[0].send_signal(signal.SIGINT)
+        _, errors = children[0].communicate(timeout=PATIENCE)
+        assert time.monotonic() - start < 5.0
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_without_a_process_group() -> None:
+    with pytest.raises(ValueError, match=r"^group must be a process group, or torch"):
+        fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
