@@ -26,6 +26,7 @@ from benchmarks import (
     mask_floor,
     max_det_rival,
     peers,
+    plan_check,
 )
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_pick_sgemm": bait_floor.sgemm,
     "bait_pick_two_classes": bait_floor.two_classes,
     "bait_memory": bait_memory.memory,
+    "plan": plan_check.plan_check,
     "bait_pick_regression": bait_floor.regression,
     "bait_scaling": bait_scaling.scaling,
     "k_center": k_center_floor.embedding,

@@ -17,6 +17,7 @@ from fisher_select.information_gain import information_gain, information_gain_sc
 from fisher_select.loop import ActiveLearner
 from fisher_select.mask import top_k_mask
 from fisher_select.mask_profile import MaskProfile
+from fisher_select.plan import Plan, plan
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -30,6 +31,7 @@ __all__ = [
     "MaskProfile",
     "MaskedSelection",
     "NumericalError",
+    "Plan",
     "Selection",
     "__version__",
     "backends",
@@ -40,6 +42,7 @@ __all__ = [
     "information_gain_scores",
     "k_center",
     "max_det",
+    "plan",
     "random",
     "select",
     "strategies",
