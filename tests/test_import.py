@@ -24,7 +24,9 @@ LAYERS = (
     {"factors", "files"},
     {"reference", "_core", "_cuda"},
     {"backends"},
-    {"placement"},
+    {"placement", "machine"},
+    {"cost"},
+    {"plan"},
     {
         "select",
         "determinant",
