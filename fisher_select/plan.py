@@ -25,8 +25,7 @@ __all__ = ["Plan", "as_bytes", "check_memory", "plan", "plan_of"]
 
 _TEXT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(I?)B", re.IGNORECASE)
 
-Sizes: TypeAlias = Callable[..., Work]
-"""`work_of` with everything bound but kind and rank."""
+Sizes: TypeAlias = Callable[..., Work]  # work_of with everything bound but kind and rank
 
 
 @dataclass(frozen=True)
@@ -172,12 +171,10 @@ def check_memory(problem: TraceProblem, limit: int) -> None:
     if needed <= limit:
         return
     parts = ", ".join(f"{name} {_scaled(size)}B" for name, size in memory.items())
-    fitting = next(((w, b) for w, b in map(_need, others) if b <= limit), None)
-    remedy = (
-        "offer a smaller pool or narrower features"
-        if fitting is None
-        else f"{fitting[0]} needs {_scaled(fitting[1])}B"
-    )
+    fitting = next(((mode, size) for mode, size in map(_need, others) if size <= limit), None)
+    remedy = "offer a smaller pool or narrower features"
+    if fitting is not None:
+        remedy = f"{fitting[0]} needs {_scaled(fitting[1])}B"
     raise MemoryError(
         f"bait needs {_scaled(needed)}B beyond its inputs ({parts}), more than the "
         f"{_scaled(limit)}B allowed by memory_limit; {remedy}"
@@ -269,7 +266,7 @@ def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
 def _shape(kind: str, X: object, P: object, factors: object) -> tuple[int, int, int]:
     """n, d (or D) and C (or r; 1 for regression) of arrays or of shapes."""
     if kind == "dense":
-        n, length, outputs = _extents("factors", factors, 3)
+        n, length, outputs = _extents("factors", factors, 3)  # r in place of C
         return n, length, outputs
     n, length = _extents("X", X, 2)
     if kind == "gaussian":

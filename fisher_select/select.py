@@ -143,7 +143,7 @@ def bait(
 
     block_diagonal: block c has the weights p_c (1 - p_c); labels that are independent have no
     other blocks. binary: one block with q (1 - q), q = max_c p_c; for C = 2 the picks are those
-    of the full information with twice the `lam`.
+    of the full information with twice the `lam`, as are those of two blocks.
 
     References
     ----------
