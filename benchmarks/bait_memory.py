@@ -49,7 +49,7 @@ def memory(settings: Settings) -> Record:
     """Peak beyond the inputs against 1.5 times the state, for r = C - 1 and for r = C."""
     figures, raw, sizes = [], {}, SIZES_QUICK if settings.quick else SIZES
     for size in sizes:
-        measured = _measure(size, settings)
+        measured = measure(size, settings)
         peak = measured["peak_bytes"] - measured["inputs_bytes"]
         own = ALLOWANCE * state_bytes(size.n, size.d, size.classes - 1)
         full = ALLOWANCE * state_bytes(size.n, size.d, size.classes)
@@ -71,7 +71,8 @@ def memory(settings: Settings) -> Record:
     return Record("bait_memory", {"cases": [asdict(s) for s in sizes]}, figures, raw, notes)
 
 
-def _measure(size: Size, settings: Settings) -> dict[str, Any]:
+def measure(size: Size, settings: Settings) -> dict[str, Any]:
+    """Run `memory_child` on a size; what it printed."""
     task = json.dumps({**asdict(size), "backend": settings.backend})
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory_child", task],

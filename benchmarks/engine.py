@@ -63,6 +63,7 @@ def run_bait(
     oversample: float = 2.0,
     lam: float = 1.0,
     fisher: str = "full",
+    rank: int | None = None,
     backend: str = "cpu",
 ) -> EngineRun:
     """Select with the engine and time the whole call.
@@ -80,6 +81,7 @@ def run_bait(
         oversample=oversample,
         likelihood=problem.likelihood,
         fisher=fisher,
+        rank=rank,
         backend=backend,
     )
     wall = time.perf_counter() - start

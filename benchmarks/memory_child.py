@@ -28,7 +28,10 @@ def main(task: str) -> None:
     problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
     reset = reset_peak()
     inputs = status("VmRSS") if reset else highest()
-    run = run_bait(problem, batch_size=size["picks"], oversample=1.0, backend=size["backend"])
+    mode = {"fisher": size.get("fisher", "full"), "rank": size.get("rank")}
+    run = run_bait(
+        problem, batch_size=size["picks"], oversample=1.0, backend=size["backend"], **mode
+    )
     measured = {
         "method": "VmHWM after a reset" if reset else "difference of ru_maxrss",
         "inputs_bytes": inputs,

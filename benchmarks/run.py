@@ -28,6 +28,7 @@ from benchmarks import (
     mean_distance_rival,
     out_of_core,
     peers,
+    plan_check,
 )
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_pick_sgemm": bait_floor.sgemm,
     "bait_pick_two_classes": bait_floor.two_classes,
     "bait_memory": bait_memory.memory,
+    "plan": plan_check.plan_check,
     "bait_pick_regression": bait_floor.regression,
     "bait_scaling": bait_scaling.scaling,
     "k_center": k_center_floor.embedding,

@@ -19,6 +19,7 @@ from fisher_select.mask import top_k_mask
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.mean_distance import MeanDistances, mean_distances
 from fisher_select.pool import open_pool
+from fisher_select.plan import Plan, plan
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -33,6 +34,7 @@ __all__ = [
     "MaskedSelection",
     "MeanDistances",
     "NumericalError",
+    "Plan",
     "Selection",
     "__version__",
     "backends",
@@ -46,6 +48,7 @@ __all__ = [
     "max_det",
     "mean_distances",
     "open_pool",
+    "plan",
     "random",
     "select",
     "strategies",

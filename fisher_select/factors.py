@@ -119,8 +119,8 @@ def trace_problem(
     lam = as_real("lam", lam, above=0.0)
     oversample = as_real("oversample", oversample, at_least=1.0)
     one_of("normalization", normalization, NORMALIZATIONS)
-    kind = _kind(likelihood, fisher, dense=factors is not None)
-    columns = _check_rank(rank, kind)
+    kind = kind_of(likelihood, fisher, dense=factors is not None)
+    columns = check_rank(rank, kind)
     as_count("batch_size", batch_size)
     threads = resolve_threads(threads)
     chunk_rows = 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows)
@@ -141,19 +141,20 @@ def trace_problem(
         factors=V,
         labeled=rows,
         batch_size=batch,
-        forward_count=_forward_count(oversample, batch, n - m),
+        forward_count=forward_count_of(oversample, batch, n - m),
         lam=lam,
         shrink=weight,
         scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
         use_pool_fisher=bool(use_pool_fisher),
-        rank=0 if P is None else _kept_columns(columns, P.shape[1]),
+        rank=0 if P is None else kept_columns(columns, P.shape[1]),
         threads=threads,
         chunk_rows=chunk_rows,
         progress=callback,
     )
 
 
-def _kind(likelihood: str, fisher: str, *, dense: bool) -> str:
+def kind_of(likelihood: str, fisher: str, *, dense: bool) -> str:
+    """The kind of a TraceProblem."""
     one_of("likelihood", likelihood, LIKELIHOODS)
     one_of("fisher", fisher, FISHERS)
     if dense:
@@ -168,7 +169,7 @@ def _kind(likelihood: str, fisher: str, *, dense: bool) -> str:
     return _KINDS[likelihood, fisher]
 
 
-def _check_rank(rank: object, kind: str) -> int:
+def check_rank(rank: object, kind: str) -> int:
     """`rank` as a number of columns, 0 for None."""
     if rank is None:
         return 0
@@ -181,7 +182,7 @@ def _check_rank(rank: object, kind: str) -> int:
     return columns
 
 
-def _kept_columns(columns: int, classes: int) -> int:
+def kept_columns(columns: int, classes: int) -> int:
     """Columns of L to keep, 0 for all: C - 1 of them are the whole information."""
     if columns > classes:
         raise ValueError(
@@ -227,7 +228,7 @@ def _rows(features: PoolArray | None, factors: PoolArray | None) -> int:
     return len(pool)
 
 
-def _forward_count(oversample: float, batch: int, free: int) -> int:
+def forward_count_of(oversample: float, batch: int, free: int) -> int:
     """ceil(oversample * batch) picks, as many as there are free rows at most."""
     # Rounded first: 1.1 * 10 is 11.000000000000002 in floating point, and means 11.
     return math.ceil(min(round(oversample * batch, 9), free))

@@ -7,6 +7,8 @@ Each function checks its arguments before any work and never returns fewer rows 
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,7 @@ from fisher_select.conversion import row_count
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_count, as_seed, check_batch
 from fisher_select.placement import place
+from fisher_select.plan import as_bytes, check_memory, plan_of
 from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
 
@@ -36,6 +39,7 @@ def bait(
     backend: str = "auto",
     threads: int | None = None,
     chunk_rows: int | None = None,
+    memory_limit: int | str | None = None,
     progress: bool | ProgressCallback = False,
     seed: int | None = None,
 ) -> Selection:
@@ -88,8 +92,12 @@ def bait(
         None: OMP_NUM_THREADS where set, else the usable cores.
     chunk_rows : int or None
         Rows a thread works on at a time; smaller needs less memory.
+    memory_limit : int, str or None
+        Bytes that the selection may hold beyond its inputs, or a text such as "8GB"; for the
+        cpu backend. `fisher_select.plan` tells the need in advance.
     progress : bool or callable
-        True counts on stderr when that is a terminal; a callable gets (stage, done, total).
+        True counts on stderr when that is a terminal, after a line with the plan: bytes,
+        operations, expected seconds. A callable gets (stage, done, total).
     seed : int or None
         Has no effect: the selection is deterministic. Accepted so that code which tries
         several strategies can pass one seed to all.
@@ -109,7 +117,35 @@ def bait(
     ImportError
         The compiled backend is missing.
     MemoryError
-        Says what was needed and which option lowers it.
+        Says what was needed and which option lowers it; before any work where it is
+        `memory_limit` that is exceeded.
+
+    Notes
+    -----
+    What each mode takes beyond the inputs (M, F, Q = M^-1, P = Q F Q in float64; the state of
+    each row, two r x r matrices and their links, in float32), and where it is exact:
+
+    =========================  ====================================================  ==========
+    mode                       memory                                                exact for
+    =========================  ====================================================  ==========
+    fisher="full"              4 (C - 1)^2 d^2 doubles, n (C^2 + C) floats           any C
+    rank=r                     4 C^2 d^2 doubles, n (r^2 + 3 r + C) floats           r >= C - 1
+    fisher="block_diagonal"    4 C d^2 doubles, 3 n C floats                         sigmoid
+    fisher="binary"            4 d^2 doubles, 3 n floats                             C = 2
+    =========================  ====================================================  ==========
+
+    A pick costs one GEMM X [n, d] x [d, k], with k = 2 (C - 1)^2, 2 C r, 2 C and 2 columns.
+
+    rank: L_i, whose product is diag(p) - p p^T, has a null column sqrt(p). Reflected onto the
+    most likely class k, it leaves the columns sqrt(p_c) (e_c - mu), c != k, with mu_c =
+    p_c / (1 + sqrt(p_k)) and mu_k = sqrt(p_k), whose norms fall with p_c. Kept are those of the
+    `rank` most likely classes after k, ties to the lowest: what is left out is positive
+    semidefinite, and no other columns leave less of the trace. F and the labelled rows keep
+    all columns.
+
+    block_diagonal: block c has the weights p_c (1 - p_c); labels that are independent have no
+    other blocks. binary: one block with q (1 - q), q = max_c p_c; for C = 2 the picks are those
+    of the full information with twice the `lam`, as are those of two blocks.
 
     References
     ----------
@@ -117,26 +153,32 @@ def bait(
     Embeddings, NeurIPS 2021.
     """
     as_seed(seed)
+    limit = as_bytes("memory_limit", memory_limit)
     engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
-    return engine.trace_select(
-        trace_problem(
-            X,
-            P,
-            factors=factors,
-            labeled=labeled,
-            batch_size=batch_size,
-            lam=lam,
-            oversample=oversample,
-            normalization=normalization,
-            likelihood=likelihood,
-            fisher=fisher,
-            rank=rank,
-            use_pool_fisher=use_pool_fisher,
-            threads=threads,
-            chunk_rows=chunk_rows,
-            progress=progress,
-        )
+    if limit is not None and engine.name != "cpu":
+        raise ValueError(f"memory_limit is for the cpu backend, got backend {engine.name!r}")
+    problem = trace_problem(
+        X,
+        P,
+        factors=factors,
+        labeled=labeled,
+        batch_size=batch_size,
+        lam=lam,
+        oversample=oversample,
+        normalization=normalization,
+        likelihood=likelihood,
+        fisher=fisher,
+        rank=rank,
+        use_pool_fisher=use_pool_fisher,
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=progress,
     )
+    if limit is not None:
+        check_memory(problem, limit)
+    if progress is True and problem.progress is not None and engine.name == "cpu":
+        sys.stderr.write(f"bait: {plan_of(problem)}\n")
+    return engine.trace_select(problem)
 
 
 def random(

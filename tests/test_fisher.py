@@ -71,6 +71,22 @@ def test_regularisation(kind: str, lam: float, dtype: type, backend: str) -> Non
     assert_optimal(fs.bait(**call, backend=backend), call)
 
 
+@pytest.mark.parametrize("fisher", ["binary", "block_diagonal"])
+def test_two_classes_are_the_limit_of_the_cheaper_blocks(fisher: str, backend: str) -> None:
+    """Two classes have one direction of weight 2 p q, and either block has p q."""
+    call = arguments("softmax", 80, 5, 2) | {"labeled": [1, 7, 30], "batch_size": 6}
+    full = fs.bait(**call | {"lam": 1.0}, backend=backend)
+    picks = fs.bait(**call | {"fisher": fisher, "lam": 0.5}, backend=backend)
+    np.testing.assert_array_equal(picks.forward_indices, full.forward_indices)
+    np.testing.assert_array_equal(picks.indices, full.indices)
+
+
+def test_blocks_are_the_whole_information_of_independent_labels(backend: str) -> None:
+    call = arguments("sigmoid", 60, 4, 5) | {"batch_size": 5, "backend": backend}
+    full, blocks = fs.bait(**call), fs.bait(**call, fisher="block_diagonal")
+    np.testing.assert_array_equal(blocks.forward_indices, full.forward_indices)
+
+
 # -------------------------------------------------------------------------------- shapes
 @pytest.mark.parametrize("d", [1, 31, 32, 33, 129])
 @pytest.mark.parametrize(("kind", "C"), [("softmax", 2), ("sigmoid", 2), ("gaussian", 1)])

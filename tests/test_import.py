@@ -27,7 +27,9 @@ LAYERS = (
     {"shards"},
     {"reference", "_core", "_cuda"},
     {"backends"},
-    {"placement"},
+    {"placement", "machine"},
+    {"cost"},
+    {"plan"},
     {
         "select",
         "determinant",

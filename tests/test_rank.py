@@ -190,5 +190,5 @@ def test_other_factors_have_no_columns_to_leave_out(kind: str) -> None:
 
 def test_a_gradient_has_one_column() -> None:
     call = arguments("softmax", 20, 3, 5)
-    with pytest.raises(ValueError, match="^rank must be None with gradient='rank_one'"):
+    with pytest.raises(ValueError, match=r"^rank must be None with gradient='rank_one'"):
         fs.max_det(call["X"], call["P"], batch_size=2, rank=1)

@@ -102,8 +102,7 @@ void Information::sum_over_ranks(std::vector<SquareMatrix>& matrices) const {
 
 void Information::accumulate(const Factors& f, const RowList& rows, bool all_columns,
                              double coefficient, std::vector<SquareMatrix>& target) {
-    const int64_t d = f.length(), slots = f.vectors.slots,
-                  weights = int64_t{f.groups} * f.classes;
+    const int64_t d = f.length(), slots = f.vectors.slots, weights = f.groups * f.classes;
     // Chunks of a few MB of float64 vectors, and enough of them for a GEMM's inner dimension.
     const int64_t chunk =
         std::clamp((int64_t{1} << 18) / (d * slots), ceil_div(256, slots), int64_t{2048});
@@ -169,14 +168,13 @@ void Information::refresh(int64_t step) {
         if (has_p()) p_ = square_matrices();
     }
     // One large matrix takes all threads together; of many small ones each takes its own.
-    const bool many = factors_.groups > 1;
+    const int at_once = factors_.groups > 1 ? context_.threads : 1;
     Context alone = context_;
     alone.threads = 1;
     alone.poll = [] {};  // the loop over the groups does, on the caller's thread
-    const Context& within = many ? alone : context_;
+    const Context& within = factors_.groups > 1 ? alone : context_;
     std::vector<SquareMatrix> roots;
-    for (int thread = 0; thread < (many ? context_.threads : 1); ++thread)
-        roots.push_back(square_matrix());
+    for (int t = 0; t < at_once; ++t) roots.push_back(square_matrix());
     std::vector<double> log_dets(m_.size());
     parallel_for(context_, factors_.groups, [&](int64_t group, int thread) {
         const auto g = static_cast<size_t>(group);

@@ -38,7 +38,7 @@ __global__ void load_candidates(Evaluation e, int first) {
     for (int64_t k = threadIdx.x; k < d; k += blockDim.x)
         e.x[blockIdx.x * d + k] = f.vectors.at(row, slot, k);
     if (slot == 0 && threadIdx.x == 0)
-        f.link_coefficients(row, e.s + place * f.link_size(), e.mu + place * f.link_size());
+        f.link_coefficients(row, e.s + place * f.link_size(), e.mu + place * f.mean_size());
 }
 
 /// qx, px without the pending updates: a warp a column of Q (blockIdx.y = 0) or P, which by
@@ -160,9 +160,9 @@ __global__ void __launch_bounds__(kWarp) group_scores(Evaluation e, int first) {
     const int64_t item = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     const int64_t place = item / f.groups, group = item % f.groups;
     if (place >= places(e, first)) return;
-    const int64_t entries = triangle(f.inner()), room = f.rank + triangle(f.rank);
-    const int64_t links = place * f.link_size() + group * f.group_links();
-    const double *s = e.s + links, *mu = e.mu + links;
+    const int64_t entries = triangle(f.inner()), room = congruence_work(f);
+    const double *s = e.s + place * f.link_size() + group * f.group_links(),
+                 *mu = e.mu + place * f.mean_size();
     double *G = e.g + item * entries, *H = e.h + item * entries, *work = e.work + item * room;
     const double scale = e.scale * e.scale;
     congruence_any_link<R>(f, scale, s, mu, G, work);
@@ -212,13 +212,13 @@ Evaluator::Evaluator(const Device& device, const Factors& factors, const RowList
         {&e.qx, vectors * information.product_size()},
         {&e.px, information.has_p() ? vectors * information.product_size() : 0},
         {&e.s, kPlaces * factors.link_size()},
-        {&e.mu, kPlaces * factors.link_size()},
+        {&e.mu, kPlaces * factors.mean_size()},
         {&e.g, candidates * triangle(factors.inner())},
         {&e.h, candidates * triangle(factors.inner())},
         {&e.u_dots, dots},
         {&e.r_dots, information.has_p() ? dots : 0},
         {&e.group_scores, candidates},
-        {&e.work, candidates * (r + triangle(factors.rank))},
+        {&e.work, candidates * congruence_work(factors)},
         {&e.inverse, groups * triangle(factors.rank)},
         {&e.half, groups * r * r},
         {&e.E, groups * r * inner},

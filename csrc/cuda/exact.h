@@ -29,11 +29,11 @@ struct Evaluation {
     PickState* state;
     double* x;                // [places, slots, length]
     double *qx, *px;          // [places, slots, groups, c, c length]
-    double *s, *mu;           // [places, link_size]
+    double *s, *mu;           // [places, link_size], [places, mean_size]
     double *g, *h;            // [places, groups, inner (inner + 1) / 2]
     double *u_dots, *r_dots;  // [places, slots, groups, capacity rank, c]
     double* group_scores;     // [places, groups]
-    double* work;             // [places, groups, rank + r (r + 1) / 2]
+    double* work;             // [places, groups, congruence_work]
     double *inverse, *half;   // [groups, r (r + 1) / 2], [groups, r, r]
     double *E, *S;            // [groups, r, inner], [groups, r, r], columns contiguous
 };

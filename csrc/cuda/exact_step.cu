@@ -17,8 +17,8 @@ __global__ void __launch_bounds__(kThreads) small_step(Evaluation e) {
     const int r = R > 0 ? R : f.rank, inner = f.inner();
     const int64_t group = blockIdx.x, place = e.state->winner_place;
     const int64_t at = place * f.groups + group;
-    const int64_t links = place * f.link_size() + group * f.group_links();
-    const double *s = e.s + links, *mu = e.mu + links;
+    const double *s = e.s + place * f.link_size() + group * f.group_links(),
+                 *mu = e.mu + place * f.mean_size();
     const double *G = e.g + at * triangle(inner), *H = e.h + at * triangle(inner);
     double *inverse = e.inverse + group * triangle(r), *half = e.half + group * r * r;
     double *E = e.E + group * r * inner, *S = e.S + group * r * r;

@@ -26,21 +26,22 @@ __global__ void load_vectors(Factors f, RowList rows, int64_t begin, int64_t siz
     x[entry] = f.vectors.at(rows[begin + entry / (slots * d)], entry / d % slots, entry % d);
 }
 
-/// s, mu [rows, link_size]; a thread a row.
-__global__ void load_links(Factors f, RowList rows, int64_t begin, int64_t size, double* s,
-                           double* mu) {
+/// w, m [rows, groups, classes] and t [rows] of Factors::weights; a thread a row.
+__global__ void load_weights(Factors f, RowList rows, int64_t begin, int64_t size,
+                             bool all_columns, double* w, double* m, double* t) {
     const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     if (i >= size) return;
-    f.link_coefficients(rows[begin + i], s + i * f.link_size(), mu + i * f.link_size());
+    const int64_t own = i * f.groups * f.classes;
+    t[i] = f.weights(rows[begin + i], all_columns, w + own, m + own);
 }
 
 /// weights [rows, k + 1] = entries (k, l), l <= k, of L L^T of one group; a thread an entry.
-__global__ void block_weights(Factors f, int group, int k, int64_t size, const double* s,
-                              const double* mu, double* weights) {
+__global__ void block_weights(Factors f, int group, int k, int64_t size, const double* w,
+                              const double* m, const double* t, double* weights) {
     const int64_t entry = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     if (entry >= size * (k + 1)) return;
-    const int64_t own = entry / (k + 1) * f.link_size() + int64_t{group} * f.group_links();
-    weights[entry] = block_weight(f, s + own, mu + own, k, static_cast<int>(entry % (k + 1)));
+    const int64_t i = entry / (k + 1), own = (i * f.groups + group) * f.classes;
+    weights[entry] = block_weight(w + own, m + own, t[i], k, static_cast<int>(entry % (k + 1)));
 }
 
 /// weighted [vectors, k + 1, length] = weight (k, l) of the vector's row times the vector.
@@ -63,7 +64,8 @@ Information::Information(const Device& device, const Factors& factors, double la
     if (pool_fisher == PoolFisher::mean) {
         f_ = square_matrices();
         for (SquareMatrix& f : f_) f.values.zero();
-        accumulate({nullptr, factors.count()}, 1.0 / static_cast<double>(factors.count()), f_);
+        accumulate({nullptr, factors.count()}, true, 1.0 / static_cast<double>(factors.count()),
+                   f_);
     }
     pending_.capacity = std::max<int64_t>(1, kPendingColumns / factors.rank);
     const auto updates = [&] {
@@ -83,13 +85,18 @@ std::vector<SquareMatrix> Information::square_matrices() const {
     return matrices;
 }
 
+void Information::add_labeled(const RowList& rows, double coefficient) {
+    const DeviceRows on_device(device_, rows);
+    accumulate(on_device.view(), true, coefficient, m_);
+}
+
 void Information::add_samples(const RowList& rows, double coefficient) {
     const DeviceRows on_device(device_, rows);
-    accumulate(on_device.view(), coefficient, m_);
+    accumulate(on_device.view(), false, coefficient, m_);
 }
 
 /// Block row k of the lower triangle is one GEMM a chunk: X^T [w_k0 X | ... | w_kk X].
-void Information::accumulate(const RowList& rows, double coefficient,
+void Information::accumulate(const RowList& rows, bool all_columns, double coefficient,
                              std::vector<SquareMatrix>& target) {
     const Factors& f = factors_;
     const int64_t d = f.length(), slots = f.vectors.slots, side = f.block();
@@ -97,21 +104,23 @@ void Information::accumulate(const RowList& rows, double coefficient,
         std::min(rows.count, std::clamp<int64_t>(kChunkBytes / 8 / (side * slots), 64, 1024));
     constexpr const char* kPurpose = "a chunk of the pool in float64";
     DeviceBuffer<double> x(device_, {chunk, slots, d}, kPurpose, kRemedy);
-    DeviceBuffer<double> s(device_, {chunk, f.link_size()}, kPurpose, kRemedy);
-    DeviceBuffer<double> mu(device_, {chunk, f.link_size()}, kPurpose, kRemedy);
+    DeviceBuffer<double> w(device_, {chunk, f.groups, f.classes}, kPurpose, kRemedy);
+    DeviceBuffer<double> m(device_, {chunk, f.groups, f.classes}, kPurpose, kRemedy);
+    DeviceBuffer<double> t(device_, {chunk}, kPurpose, kRemedy);
     DeviceBuffer<double> weights(device_, {chunk, f.classes}, kPurpose, kRemedy);
     DeviceBuffer<double> weighted(device_, {chunk, slots, side}, kPurpose, kRemedy);
     for (int64_t begin = 0; begin < rows.count; begin += chunk) {
         const int64_t size = std::min(chunk, rows.count - begin), vectors = size * slots;
         launch(device_, "read the pool", one_thread_each(vectors * d), &load_vectors, f, rows,
                begin, size, x.data());
-        launch(device_, "read the pool", one_thread_each(size), &load_links, f, rows, begin,
-               size, s.data(), mu.data());
+        launch(device_, "read the pool", one_thread_each(size), &load_weights, f, rows, begin,
+               size, all_columns, w.data(), m.data(), t.data());
         for (int g = 0; g < f.groups; ++g)
             for (int k = 0; k < f.classes; ++k) {
                 const int64_t width = (k + 1) * d;
                 launch(device_, "weigh the pool", one_thread_each(size * (k + 1)),
-                       &block_weights, f, g, k, size, s.data(), mu.data(), weights.data());
+                       &block_weights, f, g, k, size, w.data(), m.data(), t.data(),
+                       weights.data());
                 launch(device_, "weigh the pool", one_thread_each(vectors * width),
                        &weigh_vectors, f, k, size, weights.data(), x.data(), weighted.data());
                 const SquareMatrix& sum = target[static_cast<size_t>(g)];

@@ -28,7 +28,9 @@ public:
     Information(const Device& device, const Factors& factors, double lam,
                 PoolFisher pool_fisher);
 
-    /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh().
+    /// M += coefficient * sum over `rows` of V V^T; takes effect on Q and P at refresh(). Of
+    /// labelled rows all columns of L are added, of samples those that candidates have.
+    void add_labeled(const RowList& rows, double coefficient);
     void add_samples(const RowList& rows, double coefficient);
 
     /// Q, P afresh from a Cholesky of M. NumericalError naming `step` where M is not positive
@@ -56,7 +58,8 @@ public:
     const double* const* p_groups() const { return p_pointers_.data(); }
 
 private:
-    void accumulate(const RowList& rows, double coefficient, std::vector<SquareMatrix>& target);
+    void accumulate(const RowList& rows, bool all_columns, double coefficient,
+                    std::vector<SquareMatrix>& target);
     std::vector<SquareMatrix> square_matrices() const;
 
     const Device& device_;

@@ -29,7 +29,6 @@ __global__ void __launch_bounds__(kCandidates)
     const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     if (i >= chunk.size || *stopped != 0) return;
     const int r = R > 0 ? R : chunk.rank;
-    const int links = kLink == Link::vector ? chunk.classes : r;
     const int tri = triangle(r), columns = update_columns(kCriterion, r);
     Local<T, R * update_columns(kCriterion, R)> ty(chunk.work + i, chunk.size);
     Local<T, triangle(R)> work(chunk.work + r * columns * chunk.size + i, chunk.size);
@@ -37,9 +36,9 @@ __global__ void __launch_bounds__(kCandidates)
     for (int g = 0; g < chunk.groups; ++g) {
         const Strided<T> G{chunk.G + g * tri * chunk.stride + i, chunk.stride};
         const Strided<T> H{chunk.H + g * tri * chunk.stride + i, chunk.stride};
-        const Strided<const T> s{chunk.s + g * links * chunk.stride + i, chunk.stride};
-        const Strided<const T> mu{chunk.mu + g * links * chunk.stride + i, chunk.stride};
-        const T* own = products + int64_t{g} * links * columns * ld + i;
+        const Strided<const T> s{chunk.s + g * chunk.links * chunk.stride + i, chunk.stride};
+        const Strided<const T> mu{chunk.mu + i, chunk.stride};
+        const T* own = products + int64_t{g} * chunk.classes * columns * ld + i;
         const auto product = [=](int a, int j) { return own[(a * columns + j) * ld]; };
         apply_link<R, kLink>(r, chunk.classes, columns, product, s, mu, ty.begin());
         update_state<R, kCriterion>(r, sign, ty.begin(), G, H);
@@ -68,16 +67,19 @@ __global__ void __launch_bounds__(kCandidates)
     reset_kernel(PoolChunk<T> chunk, const T* raw, int64_t ld, T scale, T* state) {
     const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     if (i >= chunk.size) return;
-    const int r = chunk.rank, inner = kLink == Link::vector ? chunk.classes : r;
+    constexpr bool kByClass = kLink == Link::vector || kLink == Link::columns;
+    const int r = chunk.rank, inner = kByClass ? chunk.classes : r;
     const int tri = triangle(inner);
     const Strided<T> work{chunk.work + i, chunk.size}, S = work + inner;
     for (int g = 0; g < chunk.groups; ++g) {
-        const Strided<const T> s{chunk.s + g * inner * chunk.stride + i, chunk.stride};
-        const Strided<const T> mu{chunk.mu + g * inner * chunk.stride + i, chunk.stride};
+        const Strided<const T> s{chunk.s + g * chunk.links * chunk.stride + i, chunk.stride};
+        const Strided<const T> mu{chunk.mu + i, chunk.stride};
         const Strided<T> out{state + g * triangle(r) * chunk.stride + i, chunk.stride};
         for (int e = 0; e < tri; ++e) S[e] = raw[(int64_t{g} * tri + e) * ld + i];
         if constexpr (kLink == Link::vector) {
             out[0] = quadratic_form(chunk.classes, scale, s, S);
+        } else if constexpr (kLink == Link::columns) {
+            column_congruence(r, chunk.classes, scale, s, mu, S, work, out);
         } else {
             congruence<0, kLink>(r, scale, s, mu, S, work);
             for (int e = 0; e < tri; ++e) out[e] = S[e];
@@ -105,6 +107,7 @@ void with_link(Link link, const F& f) {
         case Link::diagonal: return f(std::integral_constant<Link, Link::diagonal>{});
         case Link::vector: return f(std::integral_constant<Link, Link::vector>{});
         case Link::softmax: return f(std::integral_constant<Link, Link::softmax>{});
+        case Link::columns: return f(std::integral_constant<Link, Link::columns>{});
     }
 }
 

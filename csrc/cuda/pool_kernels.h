@@ -16,8 +16,9 @@ struct PoolChunk {
     Criterion criterion = Criterion::trace;
     int rank = 1, classes = 1, groups = 1;
     int64_t size = 0, stride = 0;
-    const T* s = nullptr;   // [groups, r] (Link::vector: c instead of r)
-    const T* mu = nullptr;  // like s, softmax only
+    int links = 1;          // of a group
+    const T* s = nullptr;   // [groups, links], as Factors::link_coefficients
+    const T* mu = nullptr;  // [mean_size]
     T* G = nullptr;         // [groups, r (r + 1) / 2]
     T* H = nullptr;         // like G, trace only
     T* score = nullptr;     // sign times tr(H (I + sign G)^-1) or log det(...)

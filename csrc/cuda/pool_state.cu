@@ -17,19 +17,18 @@ constexpr const char* kRemedy = "select from a part of the pool, or with fewer c
 constexpr const char* kPurpose = "a chunk's workspace";
 constexpr const char* kLower = "lower chunk_rows";
 
-/// s, mu [link_size, n] of every candidate; a thread a candidate. `scratch` [2 link_size, n].
+/// s, mu [link_size, n] of every candidate; a thread a candidate. `scratch` [size, links +
+/// means].
 template <class T>
 __global__ void load_links(Factors f, RowList rows, int64_t begin, int64_t size, int64_t n,
                            double* scratch, T* s, T* mu) {
     const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
     if (i >= size) return;
-    const int64_t width = f.link_size();
-    double *own_s = scratch + 2 * i * width, *own_mu = own_s + width;
+    const int64_t links = f.link_size(), means = f.mean_size();
+    double *own_s = scratch + i * (links + means), *own_mu = own_s + links;
     f.link_coefficients(rows[begin + i], own_s, own_mu);
-    for (int64_t a = 0; a < width; ++a) {
-        s[a * n + begin + i] = static_cast<T>(own_s[a]);
-        if (mu != nullptr) mu[a * n + begin + i] = static_cast<T>(own_mu[a]);
-    }
+    for (int64_t a = 0; a < links; ++a) s[a * n + begin + i] = static_cast<T>(own_s[a]);
+    for (int64_t a = 0; a < means; ++a) mu[a * n + begin + i] = static_cast<T>(own_mu[a]);
 }
 
 /// The block [rows, columns] of a matrix in precision T.
@@ -88,8 +87,8 @@ PoolState<T>::PoolState(const Device& device, const Factors& factors, const RowL
     const int64_t groups = factors.groups, entries = triangle(factors.rank);
     if (factors.link != Link::identity)
         s_ = values({factors.link_size(), count_}, "the pool's links");
-    if (factors.link == Link::softmax)
-        mu_ = values({factors.link_size(), count_}, "the pool's links");
+    if (factors.mean_size() > 0)
+        mu_ = values({factors.mean_size(), count_}, "the pool's links");
     g_ = values({groups, entries, count_}, "the pool state G");
     if (options.criterion == Criterion::trace)
         h_ = values({groups, entries, count_}, "the pool state H");
@@ -105,7 +104,8 @@ PoolState<T>::PoolState(const Device& device, const Factors& factors, const RowL
     if (s_.empty()) return;
     constexpr int64_t kLinkRows = 65536;
     const int64_t links = std::min(kLinkRows, count_);
-    DeviceBuffer<double> scratch(device, {links, 2 * factors.link_size()}, kPurpose, kRemedy);
+    DeviceBuffer<double> scratch(device, {links, factors.link_size() + factors.mean_size()},
+                                 kPurpose, kRemedy);
     for (int64_t begin = 0; begin < count_; begin += links) {
         const int64_t size = std::min(links, count_ - begin);
         launch(device, "read the probabilities", one_thread_each(size), &load_links<T>, factors,
@@ -121,6 +121,7 @@ PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size) const {
     c.rank = factors_.rank;
     c.classes = factors_.classes;
     c.groups = factors_.groups;
+    c.links = factors_.group_links();
     c.size = size;
     c.stride = count_;
     c.s = s_.data() + (s_.empty() ? 0 : begin);

@@ -22,7 +22,7 @@ template <class T>
 class PoolState {
 public:
     /// State of the candidates `rows` (on the device): 2 n groups r (r + 1) / 2 values
-    /// (log-det: half), and n link_size() or twice that for the links.
+    /// (log-det: half), and n (link_size() + mean_size()) for the links.
     PoolState(const Device& device, const Factors& factors, const RowList& rows,
               const PoolOptions& options);
 

@@ -30,6 +30,7 @@ class Bait(FactorStrategy):
     backend: str = "auto"
     threads: int | None = None
     chunk_rows: int | None = None
+    memory_limit: int | str | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `fisher_select.plan` says against what happens: peak memory and seconds, mode by mode.
+
+Each mode runs in a process of its own (``memory_child``), right after its plan was made here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import fisher_select as fs
+from benchmarks.bait_memory import MB, Size, measure
+from benchmarks.engine import Settings
+from benchmarks.record import Figure, Record, seconds
+
+TOLERANCE = 0.25
+
+
+@dataclass(frozen=True)
+class Case(Size):
+    """A softmax pool, its picks, and the mode."""
+
+    fisher: str = "full"
+    rank: int | None = None
+
+    def __str__(self) -> str:
+        mode = f"fisher={self.fisher!r}" if self.rank is None else f"rank={self.rank}"
+        return f"{super().__str__()}, {mode}"
+
+
+# 100 classes of 512 features have matrices of 84 GB with the full information: one block a
+# class is the mode that fits into this machine; the others show what they do where they do.
+CASES = (
+    Case(50_000, 512, 100, picks=3, fisher="block_diagonal"),
+    Case(50_000, 512, 100, picks=3, fisher="binary"),
+    Case(20_000, 64, 100, picks=3, rank=10),
+    Case(20_000, 32, 100, picks=3),
+    Case(50_000, 128, 10, picks=20),
+)
+CASES_QUICK = (
+    Case(4_000, 48, 12, picks=3, fisher="block_diagonal"),
+    Case(4_000, 24, 12, picks=3, rank=3),
+)
+
+
+def plan_check(settings: Settings) -> Record:
+    """Predicted over measured, within a quarter both ways."""
+    figures, raw, cases = [], {}, CASES_QUICK if settings.quick else CASES
+    for case in cases:
+        planned = fs.plan(
+            (case.n, case.d),
+            (case.n, case.classes),
+            batch_size=case.picks,
+            oversample=1.0,
+            fisher=case.fisher,
+            rank=case.rank,
+        )
+        measured = measure(case, settings)
+        peak = measured["peak_bytes"] - measured["inputs_bytes"]
+        stages = measured["run"]["stages_s"]
+        took = sum(stages.values())
+        figures += [
+            _figure(
+                f"planned memory, {case}",
+                planned.bytes / peak,
+                f"{planned.bytes / MB:,.0f} MB planned, {peak / MB:,.0f} MB held",
+            ),
+            _figure(
+                f"planned seconds, {case}",
+                planned.total_seconds / took,
+                f"{seconds(planned.total_seconds)} planned, {seconds(took)} taken",
+            ),
+        ]
+        raw[str(case)] = {
+            "memory": dict(planned.memory),
+            "flops": planned.flops,
+            "seconds": dict(planned.seconds),
+            "measured": measured,
+        }
+    notes = [
+        "memory is the peak beyond the inputs; seconds are those of the engine's stages, and "
+        "the plan's rest on product and copy rates measured in this run"
+    ]
+    return Record("plan", {"cases": [str(case) for case in cases]}, figures, raw, notes)
+
+
+def _figure(name: str, ratio: float, detail: str) -> Figure:
+    within = 1.0 / (1.0 + TOLERANCE) <= ratio <= 1.0 + TOLERANCE
+    return Figure(name, "within 25 %", f"{ratio:.2f} x ({detail})", ratio, within)

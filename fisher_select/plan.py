@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan before work: what a selection by `fisher_select.bait` will take, and what fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+from fisher_select.arrays import Array, as_labeled
+from fisher_select.cost import Work, work_of
+from fisher_select.factors import (
+    TraceProblem,
+    check_rank,
+    forward_count_of,
+    kept_columns,
+    kind_of,
+)
+from fisher_select.machine import rates
+from fisher_select.options import as_count, as_real, check_batch, resolve_threads
+
+__all__ = ["Plan", "as_bytes", "check_memory", "plan", "plan_of"]
+
+_TEXT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(I?)B", re.IGNORECASE)
+
+Sizes: TypeAlias = Callable[..., Work]  # work_of with everything bound but kind and rank
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one selection takes on the cpu backend beyond its inputs.
+
+    Attributes
+    ----------
+    mode : str
+        The options that shape the factors, as `bait` spells them.
+    parameters : int
+        D, the side of M (of all its blocks together).
+    memory : mapping of str to int
+        Bytes at the peak: "matrices" (M, F, Q, P), "state" of the pool with its workspace,
+        "updates" and "leaders" of a pick, or "root" while M is inverted.
+    flops : float
+        Floating-point operations of all stages: twice the multiplications.
+    seconds : mapping of str to float
+        Expected by stage; of this machine, whose rates are measured at these shapes the first
+        time, in a second or so.
+    memory_limit : int or None
+    nearest : Plan or None
+        Where this plan does not fit the limit, the mode nearest to it that does, if any: fewer
+        columns of L by halves, then one block a class, then one block in all.
+    """
+
+    mode: str
+    parameters: int
+    memory: Mapping[str, int]
+    flops: float
+    seconds: Mapping[str, float]
+    memory_limit: int | None = None
+    nearest: Plan | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Peak beyond the inputs."""
+        return sum(self.memory.values())
+
+    @property
+    def total_seconds(self) -> float:
+        """Of all stages."""
+        return sum(self.seconds.values())
+
+    @property
+    def fits(self) -> bool:
+        """Whether the peak is within the limit."""
+        return self.memory_limit is None or self.bytes <= self.memory_limit
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.mode}: {_scaled(self.bytes)}B, {_scaled(self.flops)}flop, "
+            f"about {self.total_seconds:.2g} s"
+        )
+        if self.fits or self.memory_limit is None:
+            return text
+        text += f"; more than the {_scaled(self.memory_limit)}B allowed"
+        return text if self.nearest is None else f"{text}, within which is {self.nearest}"
+
+
+def plan(
+    X: Array | tuple[int, int] | None = None,
+    P: Array | tuple[int, int] | None = None,
+    *,
+    labeled: Array | int | None = None,
+    batch_size: int,
+    oversample: float = 2.0,
+    likelihood: str = "softmax",
+    factors: Array | tuple[int, int, int] | None = None,
+    fisher: str = "full",
+    rank: int | None = None,
+    use_pool_fisher: bool = True,
+    threads: int | None = None,
+    chunk_rows: int | None = None,
+    memory_limit: int | str | None = None,
+) -> Plan:
+    """Tell what `fisher_select.bait` will take on the cpu backend, before it takes it.
+
+    Parameters
+    ----------
+    X, P, factors : array or tuple of int
+        As for `bait`, or their shapes alone: no value is read.
+    labeled : array, int or None
+        Labelled rows, or how many there are.
+    memory_limit : int, str or None
+        Bytes that the selection may hold beyond its inputs, or a text such as "8GB" or
+        "512MiB".
+    batch_size, oversample, likelihood, fisher, rank, use_pool_fisher, threads, chunk_rows
+        As for `bait`.
+
+    Returns
+    -------
+    Plan
+        Of float32 screening: a selection that has to go on in float64 (M ill-conditioned)
+        needs twice the state.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What `bait` would refuse, or a limit that is no size.
+    """
+    limit = as_bytes("memory_limit", memory_limit)
+    kind = kind_of(likelihood, fisher, dense=factors is not None)
+    columns = check_rank(rank, kind)
+    oversample = as_real("oversample", oversample, at_least=1.0)
+    n, length, outputs = _shape(kind, X, P, factors)
+    m = _labeled_count(labeled, n)
+    batch = check_batch(batch_size, n, m)
+    sizes = partial(
+        work_of,
+        n=n,
+        m=m,
+        length=length,
+        outputs=outputs,
+        forward=forward_count_of(oversample, batch, n - m),
+        batch=batch,
+        use_pool_fisher=bool(use_pool_fisher),
+        threads=resolve_threads(threads),
+        chunk_rows=0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
+    )
+    kept = kept_columns(columns, outputs) if kind == "softmax" else 0
+    return _best(kind, kept, outputs, sizes, limit)
+
+
+def plan_of(problem: TraceProblem) -> Plan:
+    """The plan of a problem that is checked already."""
+    sizes, outputs = _sizes_of(problem)
+    return _best(problem.kind, problem.rank, outputs, sizes, None)
+
+
+def check_memory(problem: TraceProblem, limit: int) -> None:
+    """Refuse a selection that would hold more than `limit` bytes beyond its inputs.
+
+    Raises
+    ------
+    MemoryError
+        What is needed and for what, what is allowed, and the option that lowers it.
+    """
+    sizes, outputs = _sizes_of(problem)
+    own, *others = _modes(problem.kind, problem.rank, outputs, sizes)
+    memory = own[1].memory()
+    needed = sum(memory.values())
+    if needed <= limit:
+        return
+    parts = ", ".join(f"{name} {_scaled(size)}B" for name, size in memory.items())
+    fitting = next(((mode, size) for mode, size in map(_need, others) if size <= limit), None)
+    remedy = "offer a smaller pool or narrower features"
+    if fitting is not None:
+        remedy = f"{fitting[0]} needs {_scaled(fitting[1])}B"
+    raise MemoryError(
+        f"bait needs {_scaled(needed)}B beyond its inputs ({parts}), more than the "
+        f"{_scaled(limit)}B allowed by memory_limit; {remedy}"
+    )
+
+
+def as_bytes(name: str, value: object) -> int | None:
+    """Check a size: None, a number of bytes, or a text such as "8GB" or "512MiB".
+
+    Raises
+    ------
+    TypeError, ValueError
+        No size, or less than one byte.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return as_count(name, value)
+    found = _TEXT.fullmatch(value.strip())
+    if found is None:
+        raise ValueError(
+            f"{name} must be bytes, or a text like '8GB' or '512MiB', got {value!r}"
+        )
+    number, unit, binary = found.groups()
+    power = "KMGT".find(unit.upper()) + 1 if unit else 0
+    size = int(float(number) * (1024 if binary else 1000) ** power)
+    return as_count(name, size)
+
+
+# -------------------------------------------------------------------------------- modes
+def _modes(kind: str, rank: int, outputs: int, sizes: Sizes) -> Iterator[tuple[str, Work]]:
+    """The mode itself, then those that take less, nearest first."""
+    yield _words(kind, rank), sizes(kind, rank=rank)
+    if kind == "softmax":
+        while (rank := (rank or outputs - 1) // 2) > 0:
+            yield _words(kind, rank), sizes(kind, rank=rank)
+        yield _words("block_diagonal", 0), sizes("block_diagonal", rank=0)
+    if kind in {"softmax", "block_diagonal"}:
+        yield _words("binary", 0), sizes("binary", rank=0)
+
+
+def _words(kind: str, rank: int) -> str:
+    if rank:
+        return f"rank={rank}"
+    if kind in {"block_diagonal", "binary"}:
+        return f"fisher={kind!r}"
+    return "factors" if kind == "dense" else "fisher='full'"
+
+
+def _need(mode: tuple[str, Work]) -> tuple[str, int]:
+    return mode[0], sum(mode[1].memory().values())
+
+
+def _best(kind: str, rank: int, outputs: int, sizes: Sizes, limit: int | None) -> Plan:
+    own, *others = _modes(kind, rank, outputs, sizes)
+    found = replace(_plan(*own), memory_limit=limit)
+    if limit is None or found.fits:
+        return found
+    fitting = (mode for mode in others if _need(mode)[1] <= limit)
+    nearest = next((replace(_plan(*m), memory_limit=limit) for m in fitting), None)
+    return replace(found, nearest=nearest)
+
+
+def _plan(mode: str, work: Work) -> Plan:
+    flops = 2.0 * sum(work.multiplications().values())
+    seconds = work.seconds(rates(work.threads))
+    return Plan(mode, work.parameters, work.memory(), flops, seconds)
+
+
+# ------------------------------------------------------------------------------- shapes
+def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
+    arrays = (problem.features, problem.probabilities, problem.factors)
+    n, length, outputs = _shape(problem.kind, *arrays)
+    sizes = partial(
+        work_of,
+        n=n,
+        m=len(problem.labeled),
+        length=length,
+        outputs=outputs,
+        forward=problem.forward_count,
+        batch=problem.batch_size,
+        use_pool_fisher=problem.use_pool_fisher,
+        threads=problem.threads,
+        chunk_rows=problem.chunk_rows,
+    )
+    return sizes, outputs
+
+
+def _shape(kind: str, X: object, P: object, factors: object) -> tuple[int, int, int]:
+    """n, d (or D) and C (or r; 1 for regression) of arrays or of shapes."""
+    if kind == "dense":
+        n, length, outputs = _extents("factors", factors, 3)  # r in place of C
+        return n, length, outputs
+    n, length = _extents("X", X, 2)
+    if kind == "gaussian":
+        return n, length, 1
+    rows, outputs = _extents("P", P, 2)
+    if rows != n:
+        raise ValueError(f"P must have the {n} rows of X, got {rows}")
+    if outputs < 2 and kind != "sigmoid":
+        raise ValueError(f"P must have at least two columns (classes), got {outputs}")
+    return n, length, outputs
+
+
+def _extents(name: str, value: object, axes: int) -> tuple[int, ...]:
+    shape = value if isinstance(value, tuple) else getattr(value, "shape", None)
+    if not isinstance(shape, tuple) or len(shape) != axes:
+        raise ValueError(
+            f"{name} must be an array of {axes} axes or its shape, got "
+            f"{type(value).__name__ if shape is None else shape}"
+        )
+    return tuple(as_count(f"{name}.shape", extent) for extent in shape)
+
+
+def _labeled_count(labeled: Array | int | None, n: int) -> int:
+    if labeled is None or (isinstance(labeled, int) and labeled == 0):
+        return 0
+    if isinstance(labeled, int):
+        return as_count("labeled", labeled)
+    return len(as_labeled(labeled, n))
+
+
+def _scaled(value: float) -> str:
+    """Three digits and the letter of a unit, to be followed by B or flop."""
+    for factor, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if value >= factor:
+            return f"{value / factor:.3g} {letter}"
+    return f"{value / 1e3:.3g} k"
