@@ -152,3 +152,26 @@ def test_ctrl_c_reaches_a_rank_that_waits(tmp_path: Path) -> None:
 def test_without_a_process_group() -> None:
     with pytest.raises(ValueError, match=r"^group must be a process group, or torch"):
         fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
+
+
+def test_the_command_line_under_torchrun(tmp_path: Path) -> None:
+    X, P = ranks_child.pool()
+    for name, array in (("X", X), ("P", P), ("labeled", ranks_child.labeled())):
+        np.save(tmp_path / f"{name}.npy", array)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    main = "import sys; from fisher_select.cli import main; sys.exit(main())"
+    words = ["select", "X.npy", "--probs", "P.npy", "--labeled", "labeled.npy"]
+    words += ["--batch", str(ranks_child.BATCH), "--out", "picks.csv", "--state", "state.json"]
+    done = subprocess.run(
+        [*torchrun, "--nproc-per-node", "2", "--no-python", sys.executable, "-c", main, *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "picks.csv").read_text(encoding="utf-8").split()[1:]
+    assert [int(row.split(",")[1]) for row in rows] == whole().indices.tolist()
+    assert not (tmp_path / "state.json").exists()
