@@ -13,8 +13,7 @@ import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,20 +23,11 @@ import threadpoolctl
 import typer
 import typer.main
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 import fisher_select
 from fisher_select import (
     backends,
+    cli_ranks,
     cli_report,
     experiment,
     files,
@@ -46,11 +36,9 @@ from fisher_select import (
     report,
     strategies,
 )
-from fisher_select.errors import NumericalError
-from fisher_select.experiment import Candidate, Experiment, RecordCallback
+from fisher_select.cli_progress import run_progress, selection_progress
+from fisher_select.errors import NumericalError, RankError
 from fisher_select.extras import require
-from fisher_select.loop import RoundRecord
-from fisher_select.progress import ProgressCallback
 
 __all__ = ["app", "main"]
 
@@ -87,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, TypeError, OSError, ImportError) as error:
         return _fail(2, str(error))
-    except (NumericalError, MemoryError) as error:
+    except (NumericalError, MemoryError, RankError) as error:
         return _fail(1, str(error) or "out of memory")
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
@@ -135,22 +123,35 @@ def select(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other option of the strategy."),
     ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="File to resume from; under torchrun alone.")
+    ] = None,
 ) -> None:
-    """Pick rows to label and write them as CSV with the columns rank, index, score."""
+    """Pick rows to label and write them as CSV with the columns rank, index, score.
+
+    Under torchrun each rank holds its part of the rows, and rank 0 writes.
+    """
     named: dict[str, Any] = {"lam": lam, "backend": backend, "threads": threads, "seed": seed}
     chosen = {key: value for key, value in named.items() if value is not None}
     chosen |= _settings(settings or [], taken=chosen)
     strategy = strategies.get(method, **chosen)
+    if state is not None and not cli_ranks.launched():
+        raise ValueError("--state is for runs under torchrun, which can lose a rank")
     if out != _STDOUT:
         files.check_writable(out)
     arrays = {"features": pool.open_pool(features)}
     if probs is not None:
         arrays["probabilities"] = files.read_array(probs, ("probabilities", "P"))
     rows = None if labeled is None else files.read_indices(labeled)
-    with _selection_progress() as progress:
+    with selection_progress() as progress:
         if "progress" in strategy.options():
             strategy = strategies.get(method, **(chosen | {"progress": progress}))
-        picks = strategy.select(batch_size=batch, labeled=rows, **arrays)
+        if cli_ranks.launched():
+            picks = cli_ranks.select(method, strategy, arrays, rows, batch, state)
+        else:
+            picks = strategy.select(batch_size=batch, labeled=rows, **arrays)
+    if not cli_ranks.writes():
+        return
     text = files.format_csv(files.PICK_COLUMNS, files.pick_rows(picks))
     if out == _STDOUT:
         sys.stdout.write(text)
@@ -186,7 +187,7 @@ def run(
     for path in (results, picture):
         files.check_writable(path)
 
-    with _run_progress(plan, quiet=quiet) as advance:
+    with run_progress(plan, quiet=quiet) as advance:
         runs = experiment.run(plan, folder, advance, tensorboard=tensorboard)
     found = report.curves(runs)
     seconds = time.perf_counter() - start
@@ -251,61 +252,3 @@ def _seeds(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.split(","))
     except ValueError:
         raise ValueError(f"--seeds must be integers like 0,1,2, got {text!r}") from None
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """A bar on stderr that vanishes when done; None when stderr is not a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield bar
-
-
-@contextmanager
-def _selection_progress() -> Iterator[ProgressCallback | None]:
-    """The callback of a selection, one bar a stage; None when nobody watches."""
-    with _progress_bar() as bar:
-        if bar is None:
-            yield None
-            return
-        tasks: dict[str, TaskID] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        yield advance
-
-
-@contextmanager
-def _run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback | None]:
-    """The callback of an experiment, one bar for all its rounds; None when nobody watches."""
-    if quiet:
-        yield None
-        return
-    with _progress_bar() as bar:
-        if bar is None:
-            yield None
-            return
-        rounds = len(plan.strategies) * len(plan.seeds) * (plan.loop.rounds + 1)
-        task = bar.add_task("loading", total=rounds)
-
-        def advance(candidate: Candidate, seed: int, record: RoundRecord) -> None:
-            name, value = next(iter(record.metrics.items()))
-            text = (
-                f"{candidate.label}, seed {seed}: {record.labeled} labels, {name} {value:.3f}"
-            )
-            bar.update(task, advance=1, description=escape(text))
-
-        yield advance

@@ -83,8 +83,8 @@ def bait(
     threads, chunk_rows, progress, seed
         As for `fisher_select.bait`, each rank's own.
     group : torch.distributed.ProcessGroup or None
-        Over gloo or NCCL (whose messages pass through each rank's current device); None is the
-        default group.
+        Of any backend; None is the default group. The ranks meet by its store and talk over
+        gloo, under NCCL too: what they exchange lies in the memory of the host.
     timeout : float, default 300
         Seconds that a rank may be behind the others, before a pick or while setting up: more
         than a sweep over the largest shard takes longer than over the smallest. A rank that is

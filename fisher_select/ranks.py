@@ -82,10 +82,11 @@ def _type_of(error: Exception) -> str:
 
 
 class TorchRanks:
-    """The ranks of a process group of torch.distributed, over gloo or NCCL.
+    """The ranks of a process group of torch.distributed, of any backend.
 
-    They talk in a group of their own, which breaks alone when a rank is lost. The store of the
-    caller's group holds a sign of life of each rank, and the word of who failed.
+    What they exchange lies in the memory of the host, so they talk over gloo, in a group of
+    their own that breaks alone when a rank is lost. The store of the caller's group holds a
+    sign of life of each rank, and the word of who failed.
 
     Parameters
     ----------
@@ -110,46 +111,30 @@ class TorchRanks:
         if self.rank < 0:
             raise ValueError("group must be a process group that this process is part of")
         self._group: Any = None
-        # NCCL moves the memory of devices alone, the others that of the host.
-        self._backend = distributed.get_backend(self._parent)
         self._store = self._parent.get_group_store()
         # The store outlives a selection, so each has its own words there.
         count = self._store.add(f"fisher_select/count/{self.rank}", 1)
         self._words = f"fisher_select/{count}"
 
     def sum(self, values: npt.NDArray[np.float64]) -> None:
-        from torch import distributed
+        from torch import from_numpy
 
-        tensor = self._tensor(values)
-        self._exchange(lambda group: distributed.all_reduce(tensor, group=group, async_op=True))
-        self._copy_back(tensor, values)
+        self._exchange(lambda group: group.allreduce(from_numpy(values)))
 
     def gather(self, own: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
-        from torch import distributed
+        from torch import from_numpy
 
-        tensor = self._tensor(own)
-        parts = [tensor.new_empty(tensor.shape) for _ in range(self.ranks)]
-        self._exchange(
-            lambda group: distributed.all_gather(parts, tensor, group=group, async_op=True)
-        )
-        for part, place in zip(parts, out.reshape(self.ranks, -1), strict=True):
-            place[:] = part.cpu().numpy()
+        parts = list(from_numpy(out.reshape(self.ranks, -1)))
+        self._exchange(lambda group: group.allgather(parts, from_numpy(own)))
 
     def broadcast(self, values: npt.NDArray[np.float64], root: int) -> None:
-        from torch import distributed
+        from torch import from_numpy
 
-        tensor = self._tensor(values)
-        sender = distributed.get_global_rank(self._parent, root)
-        self._exchange(
-            lambda group: distributed.broadcast(tensor, sender, group=group, async_op=True)
-        )
-        self._copy_back(tensor, values)
+        self._exchange(lambda group: group.broadcast(from_numpy(values), root))
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """Give signs of life within the block, and tell the others what ends it early."""
-        from torch import distributed
-
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(over,), daemon=True)
         heart.start()
@@ -161,9 +146,6 @@ class TorchRanks:
             with suppress(RuntimeError):  # the store has gone with its rank
                 self._leave_word(f"rank {self.rank} stopped: {str(error) or repr(error)}", [])
             raise
-        else:
-            if self._group is not None:
-                distributed.destroy_process_group(self._group)
         finally:
             over.set()
             heart.join()
@@ -173,16 +155,6 @@ class TorchRanks:
             while not over.is_set():
                 self._store.add(f"{self._words}/beat/{self.rank}", 1)
                 over.wait(_BEAT)
-
-    def _tensor(self, values: npt.NDArray[Any]) -> Any:
-        import torch
-
-        tensor = torch.from_numpy(values)
-        return tensor.cuda() if self._backend == "nccl" else tensor
-
-    def _copy_back(self, tensor: Any, values: npt.NDArray[np.float64]) -> None:
-        if self._backend == "nccl":
-            values[:] = tensor.cpu().numpy()
 
     def _exchange(self, start: Callable[[Any], Any]) -> None:
         """Start an exchange and see it through; RankError where a rank does not take part."""
@@ -204,12 +176,10 @@ class TorchRanks:
         arrivals = [f"{self._words}/here/{rank}" for rank in range(self.ranks)]
         self._store.set(arrivals[self.rank], "")
         self._wait(lambda: bool(self._store.check(arrivals)), _MEETING, nap=0.01)
-        return distributed.new_group(
-            distributed.get_process_group_ranks(self._parent),
-            timeout=timedelta(seconds=self._timeout),
-            backend=self._backend,
-            use_local_synchronization=True,
-        )
+        store = distributed.PrefixStore(self._words, self._store)
+        # Not new_group(): that counts on all ranks of the default group to take part.
+        timeout = timedelta(seconds=self._timeout)
+        return distributed.ProcessGroupGloo(store, self.rank, self.ranks, timeout)
 
     def _wait(self, done: Callable[[], bool], limit: float, nap: float = _NAP) -> None:
         """Wait, awake to Ctrl-C, to the word of a failure and to ranks gone silent."""

@@ -40,16 +40,18 @@ class PicksFile:
         run that breaks.
     problem : dict
         What the selection is about; a file about another one is refused.
+    most : int
+        Picks there can be.
     """
 
-    def __init__(self, path: Path, problem: dict[str, Any]) -> None:
+    def __init__(self, path: Path, problem: dict[str, Any], most: int) -> None:
         check_writable(path)
         self._path = path
         self._problem = problem
         self._written = 0.0
         self._rows: list[int] = []
         self._gains: list[float] = []
-        self._expected = self._read() if path.exists() else {"rows": [], "gains": []}
+        self._expected = self._read(most) if path.exists() else {"rows": [], "gains": []}
 
     @property
     def replay(self) -> list[int]:
@@ -82,15 +84,19 @@ class PicksFile:
         """The selection is complete."""
         self._path.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, most: int) -> dict[str, Any]:
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             problem, rows, gains = (found[key] for key in ("problem", "rows", "gains"))
-            whole = all(isinstance(row, int) for row in rows) and len(rows) == len(gains)
-            numbers = all(isinstance(gain, float) for gain in gains)
+            whole = (
+                all(isinstance(row, int) and row >= 0 for row in rows)
+                and all(isinstance(gain, float) for gain in gains)
+                and len(set(rows)) == len(rows) == len(gains) <= most
+                and isinstance(problem, dict)
+            )
         except (ValueError, KeyError, TypeError):
-            whole = numbers = False
-        if not (whole and numbers):
+            whole = False
+        if not whole:
             raise ValueError(f"state: {self._path} is not a file of picks, or not a whole one")
         for key, value in self._problem.items():
             if problem.get(key) != value:
@@ -194,7 +200,8 @@ def make_shard(
     shard = Shard(ranks, sum(census.rows[: ranks.rank]), n, m)
     try:
         if ranks.rank == 0 and state is not None:
-            shard.picks_file = PicksFile(state, {"rows": n, "labeled": m} | own)
+            most = arguments.get("forward_count", arguments["batch_size"])
+            shard.picks_file = PicksFile(state, {"rows": n, "labeled": m} | own, most)
             shard.replay = shard.picks_file.replay
     except (ValueError, OSError) as error:
         agree(ranks, error)

@@ -6,7 +6,6 @@ Ranks meet in a file of FOLDER. What rank k finds is left there as `WORK-k.json`
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ import torch.distributed as dist
 from problems import features, softmax_rows
 
 import fisher_select as fs
+from fisher_select import files
 
 BATCH = 12
 
@@ -111,9 +111,9 @@ def broken() -> Any:
     last = dist.get_rank() == dist.get_world_size() - 1
     try:
         select(
-            None, state=FOLDER / "picks.json", progress=leave if last else False, timeout=15.0
+            None, state=FOLDER / "picks.json", progress=leave if last else False, timeout=8.0
         )
-    except (fs.distributed.RankError, MemoryError) as error:
+    except (fs.distributed.RankError, MemoryError, KeyboardInterrupt) as error:
         late = time.time() - (FOLDER / "broken").stat().st_mtime
         return {"type": type(error).__name__, "words": str(error), "seconds": late}
     return None
@@ -130,6 +130,6 @@ if __name__ == "__main__":
         "gloo", init_method=f"file://{FOLDER / work}-meeting", rank=rank, world_size=ranks
     )
     found = globals()[work]()
-    (FOLDER / f"{work}-{rank}.json").write_text(json.dumps(found), encoding="utf-8")
+    files.write_json(FOLDER / f"{work}-{rank}.json", found)
     if work != "broken":
         dist.destroy_process_group()

@@ -52,7 +52,7 @@ LAYERS = (
     {"config", "loop", "adapters"},
     {"experiment"},
     {"report"},
-    {"cli_report"},
+    {"cli_progress", "cli_ranks", "cli_report"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}

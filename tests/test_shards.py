@@ -219,7 +219,10 @@ def test_a_state_of_something_else_is_refused(
     with pytest.raises(ValueError, match=r"state: .* is of other data: row \d+ gained"):
         sharded(monkeypatch, [30, 30], call | {"X": 1.01 * call["X"]}, state=state)
     text = state.read_text()
-    for damaged in ("", text[:-20], "[1, 2]", text.replace("[", "[0.5, ", 1)):
+    twice = text.replace('"rows": [', '"rows": [1, 1,').replace(
+        '"gains": [', '"gains": [0.5, 0.5,'
+    )
+    for damaged in ("", text[:-20], "[1, 2]", text.replace('"rows": [', '"rows": [-1,'), twice):
         state.write_text(damaged)
         with pytest.raises(ValueError, match=r"rank 0: state: .* is not a file of picks"):
             sharded(monkeypatch, [30, 30], call, state=state)
