@@ -17,6 +17,7 @@ from fisher_select.information_gain import information_gain, information_gain_sc
 from fisher_select.loop import ActiveLearner
 from fisher_select.mask import top_k_mask
 from fisher_select.mask_profile import MaskProfile
+from fisher_select.mean_distance import MeanDistances, mean_distances
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -29,6 +30,7 @@ __all__ = [
     "DiagonalFisher",
     "MaskProfile",
     "MaskedSelection",
+    "MeanDistances",
     "NumericalError",
     "Selection",
     "__version__",
@@ -40,6 +42,7 @@ __all__ = [
     "information_gain_scores",
     "k_center",
     "max_det",
+    "mean_distances",
     "random",
     "select",
     "strategies",

@@ -156,7 +156,7 @@ def as_vector(name: str, value: Array) -> FloatArray:
     return array
 
 
-def as_labeled(value: Array | None, n: int) -> IndexArray:
+def as_labeled(value: Array | None, n: int, name: str = "labeled") -> IndexArray:
     """Sorted row indices out of an index array, a boolean mask or None (nothing labelled).
 
     Parameters
@@ -165,6 +165,8 @@ def as_labeled(value: Array | None, n: int) -> IndexArray:
         Indices in any order, or a mask over the rows.
     n : int
         Rows of the pool.
+    name : str
+        The argument's name, for messages.
 
     Returns
     -------
@@ -181,33 +183,33 @@ def as_labeled(value: Array | None, n: int) -> IndexArray:
     """
     if value is None:
         return np.empty(0, dtype=np.int64)
-    rows = to_numpy("labeled", to_host("labeled", value))
+    rows = to_numpy(name, to_host(name, value))
     if rows.ndim != 1:
         raise ValueError(
-            "labeled must be an index array [m] or a boolean mask [n], "
-            f"got shape {shape_of(rows.shape)}"
+            f"{name} must be an index array [m] or a boolean mask [n], got shape "
+            f"{shape_of(rows.shape)}"
         )
     if rows.dtype.kind == "b":
         if len(rows) != n:
             raise ValueError(
-                f"labeled is a boolean mask of length {len(rows)}, but there are {n} rows"
+                f"{name} is a boolean mask of length {len(rows)}, but there are {n} rows"
             )
         return np.flatnonzero(rows).astype(np.int64, copy=False)
     if rows.size == 0:  # an empty list arrives as float64
         return np.empty(0, dtype=np.int64)
     if rows.dtype.kind not in "iu":
-        raise TypeError(f"labeled must hold integers or bools, got dtype {rows.dtype}")
+        raise TypeError(f"{name} must hold integers or bools, got dtype {rows.dtype}")
     outside = np.flatnonzero((rows < 0) | (rows >= n))
     if outside.size:
         at = int(outside[0])
         raise ValueError(
-            f"labeled must hold indices from 0 to {n - 1}: labeled[{at}] is {rows[at]}"
+            f"{name} must hold indices from 0 to {n - 1}: {name}[{at}] is {rows[at]}"
         )
     ordered = np.sort(rows.astype(np.int64))
     again = np.flatnonzero(ordered[1:] == ordered[:-1])
     if again.size:
         raise ValueError(
-            f"labeled must name each row once: index {ordered[again[0]]} is duplicated "
+            f"{name} must name each row once: index {ordered[again[0]]} is duplicated "
             "(a 0/1 mask must have dtype bool)"
         )
     return ordered

@@ -32,6 +32,7 @@ LAYERS = (
         "distance",
         "information_gain",
         "mask",
+        "mean_distance",
         "uncertainty",
     },
     {"dual", "features", "mask_profile"},

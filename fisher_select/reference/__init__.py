@@ -10,12 +10,15 @@ from fisher_select.reference.distance import badge, k_center
 from fisher_select.reference.fisher import trace_select
 from fisher_select.reference.information_gain import information_gain
 from fisher_select.reference.mask import accumulate_squares, top_k_mask
+from fisher_select.reference.mean_distance import distance_sums, largest_entry
 
 __all__ = [
     "accumulate_squares",
     "badge",
+    "distance_sums",
     "information_gain",
     "k_center",
+    "largest_entry",
     "log_det_select",
     "top_k_mask",
     "trace_select",
