@@ -16,6 +16,7 @@ from fisher_select.mean_distance import MeanDistances
 from fisher_select.observation import Observation, actions_of, scores_of, state_of
 from fisher_select.options import as_count, check_batch
 from fisher_select.policy import Policy
+from fisher_select.progress import ProgressCallback
 from fisher_select.ranking import top
 from fisher_select.selection import Selection
 
@@ -34,6 +35,7 @@ def reinforcement(
     backend: str = "auto",
     threads: int | None = None,
     chunk_rows: int | None = None,
+    progress: bool | ProgressCallback = False,
 ) -> Selection:
     """Pick the rows with the largest Q values of a learned policy, ties to the lowest index.
 
@@ -59,7 +61,7 @@ def reinforcement(
         Rows labelled already, never picked. Where there are none, the distance to them is 0.
     batch_size : int
         Rows to label now; need not be that of the policy's training.
-    backend, threads, chunk_rows
+    backend, threads, chunk_rows, progress
         Of the mean distances, see `fisher_select.mean_distances`.
 
     Returns
@@ -97,7 +99,12 @@ def reinforcement(
     scores = scores_of(probabilities, known.view.score)
     seen = scores[free] if apart is None else scores_of(apart, known.view.score)
     means = MeanDistances(
-        features, labeled=rows, backend=backend, threads=threads, chunk_rows=chunk_rows
+        features,
+        labeled=rows,
+        backend=backend,
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=progress,
     )
     actions = actions_of(scores[free], means.to_labeled[free], means.to_unlabeled[free])
     measured = time.perf_counter()
@@ -107,7 +114,7 @@ def reinforcement(
     return Selection(
         indices=picks,
         scores=values[picks],
-        backend="numpy",
+        backend=means.backend,
         seconds={"distances": measured - start, "score": time.perf_counter() - measured},
     )
 

@@ -47,6 +47,7 @@ def environment(view: View | None = None, **changes: Any) -> Environment:
         trainer=Centroids(),
         episode=Episode(**(sizes | changes)),
         view=View(state_size=5) if view is None else view,
+        backend="reference",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from policies import environment
 from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_auc_score
 from toys import Centroids, blobs
 
 from fisher_select.observation import actions_of, scores_of, state_of
@@ -89,18 +90,11 @@ def test_an_observation_is_what_the_classifier_says(space: str, score: str) -> N
         p = np.sort(outputs.probabilities, axis=1)
         return p[:, -1] - (p[:, -2] if score == "margin" else 0.0)
 
-    means = [
-        cdist(DATA.pool_inputs[rows], DATA.pool_inputs[part]).sum(axis=1)
-        for part in (labeled, rows)
-    ]
-    # To the others among the unlabelled, of which a row is one itself, or to all of them: up
-    # to a factor that the division by the mean takes out.
-    away, near = means[0] / len(labeled), means[1]
-    expected = np.stack([scores(rows), away, near], axis=1)
-    np.testing.assert_allclose(seen.actions[:, 0], expected[:, 0], rtol=1e-6)
-    np.testing.assert_allclose(seen.actions[:, 2], near / near.mean(), rtol=1e-5)
-    ratio = seen.actions[:, 1] / away
-    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+    points = DATA.pool_inputs[rows]
+    away = cdist(points, DATA.pool_inputs[labeled]).mean(axis=1)
+    near = cdist(points, points).sum(axis=1) / (len(rows) - 1)  # to the others
+    expected = np.stack([scores(rows), away / near.mean(), near / near.mean()], axis=1)
+    np.testing.assert_allclose(seen.actions, expected, rtol=1e-5)
     apart = np.quantile(scores(info["splits"]["s"]), np.linspace(0, 1, 5))
     np.testing.assert_allclose(seen.state, apart, rtol=1e-6)
     right = trainer.outputs(model, DATA.pool_inputs[info["splits"]["R"]], task="multi_class")
@@ -125,10 +119,14 @@ def test_incremental_distances_are_those_from_scratch() -> None:
 
 
 def test_the_reward_may_be_the_macro_auc() -> None:
-    by_auc = play(environment(reward="macro_auc"), 0)
-    by_accuracy = play(environment(), 0)
-    assert by_auc[0][1]["metric"] != by_accuracy[0][1]["metric"]
-    assert by_auc[1][1] == pytest.approx(by_auc[1][4]["metric"] - by_auc[0][1]["metric"])
+    env = environment(reward="macro_auc", initial=1)
+    first, second, *_ = play(env, 0, steps=1)
+    rows = second[4]["splits"]["R"]
+    P = env._trainer.outputs(env._model, DATA.pool_inputs[rows], task="multi_class")[1]
+    expected = roc_auc_score(DATA.pool_labels[rows], P, multi_class="ovr")
+    assert second[4]["metric"] == pytest.approx(expected)
+    assert second[1] == pytest.approx(expected - first[1]["metric"])
+    assert first[1]["metric"] != play(environment(initial=1), 0)[0][1]["metric"]
 
 
 def test_two_classes_have_the_binary_score() -> None:
@@ -141,6 +139,7 @@ def test_two_classes_have_the_binary_score() -> None:
         trainer=Centroids(),
         episode=Episode(1, 3, initial=2, candidates=8, state_rows=5),
         view=View("positive", "data", 5),
+        backend="reference",
     )
     seen, info = env.reset(seed=0)
     outputs = env._trainer.outputs(env._model, DATA.pool_inputs[kept], task="multi_class")
