@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, m) {
     bindings::bind_fisher(m);
     bindings::bind_information_gain(m);
     bindings::bind_mask(m);
+    bindings::bind_mean_distance(m);
     m.def(
         "instruction_set", [] { return cpu::pool_kernels<float>("auto").instruction_set; },
         "The instruction set chosen for this processor: 'baseline', 'avx2' or 'avx512'.");

@@ -21,5 +21,6 @@ void bind_errors(pybind11::module_& m);
 void bind_fisher(pybind11::module_& m);
 void bind_information_gain(pybind11::module_& m);
 void bind_mask(pybind11::module_& m);
+void bind_mean_distance(pybind11::module_& m);
 
 }  // namespace fisher_select::bindings

@@ -122,6 +122,18 @@ struct GainProblem {
     std::string instruction_set = "auto";  // or baseline, avx2, avx512
 };
 
+/// Sums of Euclidean distances of all rows to some references, kept without rounding in levels
+/// (mean_distance.h).
+struct DistanceSumsProblem {
+    VectorsView features;    // [n, d]
+    VectorsView references;  // [., d]; no data: the features themselves
+    RowList rows;            // of the references [k]
+    double scale = 1.0;      // a power of two that brings every distance to 1 at the most
+    int bits = 0;            // of a level: 2^(52 - bits) >= k, for all sums that are to meet
+    int64_t chunk_rows = 0;  // rows a task takes, in whole blocks; 0: by cache size
+    std::string instruction_set = "auto";  // or baseline, avx2, avx512
+};
+
 namespace cpu {
 
 /// Cost: F once (n D d / 2 or so), Q and P once (2.5 D^3), G and H once (n D^2 / (2 c) or so),
@@ -182,6 +194,14 @@ void accumulate_squares(const Context& context, const MatrixView& gradients,
 /// were to be normalised.
 std::vector<double> information_gain(const Context& context, const GainProblem& problem);
 
+/// Sums [kSumLevels, n], scaled. Cost: n k d differences and their squares, half of them where
+/// the references are all the features; n k square roots. The squares come from differences,
+/// not from a GEMM: at the same time a pair (a distance serves both its rows), near rows keep
+/// their digits, equal rows are exactly 0 apart, and the distance of two rows has the same bits
+/// wherever they stand. So the sums depend on neither threads nor chunks.
+/// Memory beyond the sums: 8 MB or 8 references, and a chunk of float64 rows a thread.
+std::vector<double> distance_sums(const Context& context, const DistanceSumsProblem& problem);
+
 }  // namespace cpu
 
 /// The same operations on a CUDA device: equal picks, equal numerics, the same errors. Views
@@ -207,6 +227,8 @@ void accumulate_squares(const Device& device, const Context& context,
                         void* total);
 std::vector<double> information_gain(const Device& device, const Context& context,
                                      const GainProblem& problem);
+std::vector<double> distance_sums(const Device& device, const Context& context,
+                                  const DistanceSumsProblem& problem);
 
 }  // namespace cuda
 }  // namespace fisher_select

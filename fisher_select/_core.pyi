@@ -77,6 +77,15 @@ def information_gain(
     learning_rate: float,
     **execution: Unpack[Execution],
 ) -> Float64: ...
+def distance_sums(
+    *,
+    features: FloatArray,  # [n, d]
+    references: FloatArray | None,  # [k, d]; None: the features
+    rows: IndexArray | None,  # of the references; None: all
+    scale: float,
+    bits: int,
+    **execution: Unpack[Execution],
+) -> Float64: ...  # [3, n]
 def top_k_mask(
     *,
     diagonal: FloatArray,

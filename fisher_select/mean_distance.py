@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fisher_select.arrays import Array, IndexArray, as_labeled
 from fisher_select.backends import Backend
+from fisher_select.device_arrays import DeviceArray
 from fisher_select.errors import NumericalError
 from fisher_select.options import as_count, resolve_threads
 from fisher_select.placement import place
@@ -278,7 +279,10 @@ class _Measure:
 
 
 def _largest(engine: Backend, matrix: PoolArray) -> float:
-    return float(engine.call("largest_entry", features=matrix))
+    """Largest absolute value; of an array on a device, there."""
+    if isinstance(matrix, DeviceArray):
+        return float(engine.call("largest_entry", features=matrix))
+    return max(float(matrix.max()), -float(matrix.min()))
 
 
 def _options(

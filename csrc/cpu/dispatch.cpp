@@ -8,13 +8,14 @@
 
 namespace fisher_select::cpu {
 
-#define FS_DECLARE_KERNELS(set)                           \
-    namespace set {                                       \
-    extern const DistanceKernels distance_kernels;        \
-    extern const PoolKernels<float> float_kernels;        \
-    extern const PoolKernels<double> double_kernels;      \
-    extern const GainKernels<float> float_gain_kernels;   \
-    extern const GainKernels<double> double_gain_kernels; \
+#define FS_DECLARE_KERNELS(set)                             \
+    namespace set {                                         \
+    extern const DistanceKernels distance_kernels;          \
+    extern const MeanDistanceKernels mean_distance_kernels; \
+    extern const PoolKernels<float> float_kernels;          \
+    extern const PoolKernels<double> double_kernels;        \
+    extern const GainKernels<float> float_gain_kernels;     \
+    extern const GainKernels<double> double_gain_kernels;   \
     }
 FS_DECLARE_KERNELS(baseline)
 #if defined(FS_X86_KERNELS)
@@ -75,6 +76,10 @@ const GainKernels<double>& gain_kernels<double>(const std::string& set) {
 
 const DistanceKernels& distance_kernels(const std::string& set) {
     return pick<DistanceKernels>(set, FS_BUILDS(distance_kernels));
+}
+
+const MeanDistanceKernels& mean_distance_kernels(const std::string& set) {
+    return pick<MeanDistanceKernels>(set, FS_BUILDS(mean_distance_kernels));
 }
 
 }  // namespace fisher_select::cpu

@@ -7,6 +7,7 @@
 
 #include "distance_kernels.h"
 #include "information_gain_kernels.h"
+#include "mean_distance_kernels.h"
 #include "pool_kernels.h"
 
 namespace fisher_select::cpu {
@@ -18,5 +19,7 @@ template <class T>
 const GainKernels<T>& gain_kernels(const std::string& instruction_set);
 
 const DistanceKernels& distance_kernels(const std::string& instruction_set);
+
+const MeanDistanceKernels& mean_distance_kernels(const std::string& instruction_set);
 
 }  // namespace fisher_select::cpu

@@ -10,7 +10,7 @@ from fisher_select.reference.distance import badge, k_center
 from fisher_select.reference.fisher import trace_select
 from fisher_select.reference.information_gain import information_gain
 from fisher_select.reference.mask import accumulate_squares, top_k_mask
-from fisher_select.reference.mean_distance import distance_sums, largest_entry
+from fisher_select.reference.mean_distance import distance_sums
 
 __all__ = [
     "accumulate_squares",
@@ -18,7 +18,6 @@ __all__ = [
     "distance_sums",
     "information_gain",
     "k_center",
-    "largest_entry",
     "log_det_select",
     "top_k_mask",
     "trace_select",

@@ -22,11 +22,6 @@ LEVELS = 3
 MANTISSA_BITS = 52  # of a float64, after its leading one
 
 
-def largest_entry(*, features: FloatArray, **_: Any) -> float:
-    """Largest absolute value."""
-    return max(float(features.max()), -float(features.min()))
-
-
 def distance_sums(
     *,
     features: FloatArray,  # [n, d]
