@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fisher_select.arrays import Array, as_labeled, as_matrix, as_probabilities
+from fisher_select.arrays import Array, FloatArray, as_labeled, as_matrix, as_probabilities
 from fisher_select.mean_distance import MeanDistances
 from fisher_select.observation import Observation, actions_of, scores_of, state_of
 from fisher_select.options import as_count, check_batch
@@ -28,7 +28,7 @@ def reinforcement(
     P: Array,
     *,
     policy: Policy | str | Path | None = None,
-    inputs: Array | None = None,
+    data: Array | None = None,
     state_probabilities: Array | None = None,
     labeled: Array | None = None,
     batch_size: int,
@@ -52,8 +52,8 @@ def reinforcement(
         Softmax probabilities.
     policy : Policy, str or Path
         A trained policy or its file, of this or of another data set.
-    inputs : array [n, p] or None
-        The data as the classifier gets them, for a policy with ``space="data"`` alone.
+    data : array [n, p] or None
+        The rows as the classifier gets them, for a policy with ``space="data"`` alone.
     state_probabilities : array [k, C] or None
         Of a set aside for the state. None takes the unlabelled rows, which the classifier was
         not trained on either: no row is lost to the pool, and no label bought for it.
@@ -92,7 +92,7 @@ def reinforcement(
     rows = as_labeled(labeled, n)
     batch = check_batch(batch_size, n, len(rows))
     if known.view.space == "data":
-        features = _as_inputs(inputs, n)
+        features = _as_data(data, n)
     apart = _as_state_rows(state_probabilities, probabilities.shape[1])
     start = time.perf_counter()
     free = np.setdiff1d(np.arange(n), rows)
@@ -136,16 +136,16 @@ def as_policy(policy: Policy | str | Path | None) -> Policy:
     return Policy.load(policy)
 
 
-def _as_inputs(inputs: Array | None, n: int) -> Array:
-    if inputs is None:
-        raise ValueError("inputs [n, p] must be given for a policy of the data space, got None")
-    found = as_matrix("inputs", inputs)
+def _as_data(data: Array | None, n: int) -> FloatArray:
+    if data is None:
+        raise ValueError("data [n, p] must be given for a policy of the data space, got None")
+    found = as_matrix("data", data)
     if len(found) != n:
-        raise ValueError(f"inputs must have one row for each of {n} features, got {len(found)}")
+        raise ValueError(f"data must have one row for each of {n} features, got {len(found)}")
     return found
 
 
-def _as_state_rows(P: Array | None, classes: int) -> Array | None:
+def _as_state_rows(P: Array | None, classes: int) -> FloatArray | None:
     if P is None:
         return None
     found = as_matrix("state_probabilities", P)

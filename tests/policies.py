@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies, small environments and a toy with a known optimum, for the tests of learning."""
+"""Small environments and a toy with a known optimum, for the tests of learning."""
 
 from __future__ import annotations
 
@@ -10,27 +10,13 @@ import numpy as np
 from toys import Centroids, blobs
 
 from fisher_select.observation import Observation
-from fisher_select.policy import Policy, View
+from fisher_select.policy import View
 from fisher_select.reinforcement_learning.agent import Learning
 from fisher_select.reinforcement_learning.environment import Environment, Episode
 
 QUICK = Learning(
     hidden=(8,), episodes=3, warm_start=2, updates=4, minibatch=4, target_every=3, capacity=12
 )
-
-
-def policy(seed: int = 0, view: View | None = None, hidden: int = 8) -> Policy:
-    """Random weights."""
-    shown = View(state_size=5) if view is None else view
-    draw = np.random.default_rng(seed)
-    widths = [shown.state_size + 3, hidden, hidden, 1]
-    weights = [draw.standard_normal((b, a)) for a, b in zip(widths, widths[1:], strict=False)]
-    return Policy(
-        tuple(w.astype(np.float32) for w in weights),
-        tuple(draw.standard_normal(len(w)).astype(np.float32) for w in weights),
-        shown,
-        {"seed": seed},
-    )
 
 
 def environment(view: View | None = None, **changes: Any) -> Environment:

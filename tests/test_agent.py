@@ -16,7 +16,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from policies import QUICK, Detour, environment, policy  # noqa: E402
+from policies import QUICK, Detour, environment  # noqa: E402
+from toys import policy  # noqa: E402
 
 from fisher_select.observation import Observation  # noqa: E402
 from fisher_select.policy import Policy, View  # noqa: E402
