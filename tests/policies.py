@@ -11,8 +11,9 @@ from toys import Centroids, blobs
 
 from fisher_select.observation import Observation
 from fisher_select.policy import View
-from fisher_select.reinforcement_learning.agent import Learning
-from fisher_select.reinforcement_learning.environment import Environment, Episode
+from fisher_select.reinforcement_learning.environment import Environment
+from fisher_select.reinforcement_learning.episode import Episode
+from fisher_select.reinforcement_learning.learning import Learning
 
 QUICK = Learning(
     hidden=(8,), episodes=3, warm_start=2, updates=4, minibatch=4, target_every=3, capacity=12

@@ -14,7 +14,8 @@ from toys import Centroids, blobs
 
 from fisher_select.observation import actions_of, scores_of, state_of
 from fisher_select.policy import View
-from fisher_select.reinforcement_learning.environment import Environment, Episode
+from fisher_select.reinforcement_learning.environment import Environment
+from fisher_select.reinforcement_learning.episode import Episode, lal_rl
 
 DATA = blobs(60)
 
@@ -67,6 +68,12 @@ def test_the_parts_are_disjoint_and_the_start_has_every_class(seed: int) -> None
     assert len(info["labeled"]) == 4
     assert set(DATA.pool_labels[info["labeled"]].tolist()) == {0, 1, 2}
     assert set(info["labeled"]) | set(info["rows"]) == set(parts["T"])
+
+
+def test_the_start_may_be_drawn_as_the_loop_draws_it() -> None:
+    env = environment(one_each=False, initial=3)
+    starts = [DATA.pool_labels[env.reset(seed=seed)[1]["labeled"]] for seed in range(30)]
+    assert {len(set(labels.tolist())) for labels in starts} >= {2, 3}
 
 
 # ---------------------------------------------------------------------- what is observed
@@ -146,6 +153,12 @@ def test_two_classes_have_the_binary_score() -> None:
     expected = outputs.probabilities[info["rows"], 1]
     np.testing.assert_allclose(seen.actions[:, 0], expected, rtol=1e-6)
     env.step(2)  # N = 1 takes a plain integer
+
+
+def test_lal_rl_has_distances_between_inputs_and_the_binary_score_where_there_is_one() -> None:
+    assert lal_rl(2) == View("positive", "data", 30)
+    assert lal_rl(3, state_size=5) == View("confidence", "data", 5)
+    play(environment(lal_rl(3, 5)), 0)
 
 
 # -------------------------------------------------------------------- states and actions

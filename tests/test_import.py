@@ -47,8 +47,8 @@ LAYERS = (
     {"description"},
     {"config", "loop", "distributed", "adapters"},
     {"experiment", "reinforcement_learning"},
-    {"report"},
-    {"cli_report"},
+    {"report", "terminal"},
+    {"cli_report", "cli_policy"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}

@@ -12,8 +12,22 @@ Active Learning Strategies, arXiv:1810.04114, 2018, which is `lal_rl` here. Need
 """
 
 from fisher_select.policy import Policy, View
-from fisher_select.reinforcement_learning.agent import Agent, Learning
-from fisher_select.reinforcement_learning.environment import Environment, Episode
+from fisher_select.reinforcement_learning.agent import Agent
+from fisher_select.reinforcement_learning.environment import Environment
+from fisher_select.reinforcement_learning.episode import Episode, lal_rl
+from fisher_select.reinforcement_learning.learning import Learning
+from fisher_select.reinforcement_learning.plan import PolicyPlan, load
 from fisher_select.reinforcement_learning.training import train_policy
 
-__all__ = ["Agent", "Environment", "Episode", "Learning", "Policy", "View", "train_policy"]
+__all__ = [
+    "Agent",
+    "Environment",
+    "Episode",
+    "Learning",
+    "Policy",
+    "PolicyPlan",
+    "View",
+    "lal_rl",
+    "load",
+    "train_policy",
+]

@@ -7,7 +7,6 @@ The methods are those of a Gymnasium environment, which is not needed for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,67 +16,14 @@ from fisher_select.datasets import hold_out
 from fisher_select.mean_distance import MeanDistances
 from fisher_select.metrics import Metrics
 from fisher_select.observation import Observation, actions_of, scores_of, state_of
-from fisher_select.options import as_count, as_real, as_seed, one_of
+from fisher_select.options import as_count, as_seed
 from fisher_select.policy import View
+from fisher_select.reinforcement_learning.episode import Episode
 from fisher_select.trainer import Trainer
 
-__all__ = ["REWARDS", "Environment", "Episode"]
-
-REWARDS = ("accuracy", "macro_auc")
+__all__ = ["Environment"]
 
 Rows = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Episode:
-    """Table ``[episode]``: how an episode goes.
-
-    Attributes
-    ----------
-    batch_size : int
-        Rows labelled at a step, N.
-    budget : int
-        Rows labelled in an episode, a multiple of N; the step that spends it is the last.
-    initial : int
-        Rows labelled at the start: one of each class as far as they go, the rest at random.
-    candidates : int
-        Rows of ``D_T``, the initial ones among them.
-    state_rows : int
-        Rows of ``D_s``, whose labels are not used.
-    reward_share : float
-        Share of all rows that is ``D_R``, stratified by class.
-    reward : {"accuracy", "macro_auc"}
-        Whose change on ``D_R`` is the reward.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A value out of range; the message names it.
-    """
-
-    batch_size: int = 1
-    budget: int = 10
-    initial: int = 10
-    candidates: int = 100
-    state_rows: int = 30
-    reward_share: float = 0.5
-    reward: str = "accuracy"
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "budget", "initial", "candidates", "state_rows"):
-            as_count(name, getattr(self, name))
-        if self.budget % self.batch_size:
-            raise ValueError(
-                f"budget must be a multiple of batch_size {self.batch_size}, got {self.budget}"
-            )
-        if self.initial + self.budget >= self.candidates:
-            raise ValueError(
-                f"candidates must be more than initial + budget = {self.initial + self.budget}, "
-                f"got {self.candidates}"
-            )
-        if not as_real("reward_share", self.reward_share, above=0) < 1:
-            raise ValueError(f"reward_share must be less than 1, got {self.reward_share}")
-        one_of("reward", self.reward, REWARDS)
 
 
 class Environment:
@@ -218,13 +164,13 @@ class Environment:
             self._labels, sizes.reward_share, seed=int(draw.integers(2**32))
         )
         order = draw.permutation(kept)
-        _, first = np.unique(self._labels[order], return_index=True)
-        one_each = order[draw.permutation(first)[: sizes.initial]]
-        rest = order[~np.isin(order, one_each)]
-        more = sizes.candidates - len(one_each)
+        if sizes.one_each:
+            _, first = np.unique(self._labels[order], return_index=True)
+            first = draw.permutation(first)[: sizes.initial]
+            order = np.concatenate([order[first], np.delete(order, first)])
         # Positions in `_pool` from here on; labelled rows are its first.
-        self._pool = np.concatenate([one_each, rest[:more]])
-        self._state_rows = rest[more : more + sizes.state_rows]
+        self._pool = order[: sizes.candidates]
+        self._state_rows = order[sizes.candidates : sizes.candidates + sizes.state_rows]
         self._labeled = np.arange(sizes.initial)
         self._metrics = Metrics(
             self._labels[self._judged],

@@ -22,8 +22,9 @@ from fisher_select import files
 from fisher_select.observation import Observation
 from fisher_select.options import as_seed
 from fisher_select.policy import CORRUPT, Policy, View
-from fisher_select.reinforcement_learning.agent import Agent, Learning
-from fisher_select.reinforcement_learning.environment import Episode
+from fisher_select.reinforcement_learning.agent import Agent
+from fisher_select.reinforcement_learning.episode import Episode
+from fisher_select.reinforcement_learning.learning import Learning
 from fisher_select.reinforcement_learning.replay import Replay
 
 __all__ = ["EpisodeCallback", "Learnable", "train_policy"]
