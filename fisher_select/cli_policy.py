@@ -59,7 +59,8 @@ def train_policy(
     if not quiet:
         rewards, first = policy.metadata["rewards"], plan.learning.warm_start
         last = rewards[-plan.learning.window :]
+        seconds = time.perf_counter() - start
         typer.echo(
-            f"wrote {path} after {len(rewards)} episodes in {time.perf_counter() - start:.0f} s; "
+            f"wrote {path} after {len(rewards)} episodes in {seconds:.0f} s; "
             f"mean reward {np.mean(rewards[:first]):.4f} at random, {np.mean(last):.4f} at last"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a learned query strategy sees: the state of a classifier, and a row of three for each act.
+"""What a learned query strategy sees: the classifier's state, and three numbers for each row.
 
 One definition for the environment that trains a policy and for the strategy that applies it.
 """
@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from fisher_select.options import one_of
 
-__all__ = ["ACTION_WIDTH", "SCORES", "SPACES", "Observation", "actions_of", "scores_of", "state_of"]
+__all__ = [
+    "ACTION_WIDTH",
+    "SCORES",
+    "SPACES",
+    "Observation",
+    "actions_of",
+    "scores_of",
+    "state_of",
+]
 
 SCORES = ("confidence", "margin", "positive")
 SPACES = ("latent", "data")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent: targets by hand, a toy whose optimum is known, repeatable and resumable training."""
+"""The agent: targets by hand, a toy whose optimum is known, training that resumes."""
 
 from __future__ import annotations
 
@@ -235,7 +235,9 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     train_policy(environment(), QUICK, checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"a\.ckpt is the checkpoint of another .*\(other seed"):
+    with pytest.raises(
+        ValueError, match=r"a\.ckpt is the checkpoint of another .*\(other seed"
+    ):
         train_policy(environment(), QUICK, checkpoint=path, seed=1)
     with pytest.raises(ValueError, match="other learning"):
         train_policy(environment(), replace(QUICK, gamma=0.5), checkpoint=path)
@@ -263,5 +265,5 @@ def test_bad_options_are_named(changes: dict[str, Any], message: str) -> None:
 
 
 def test_a_seed_is_wanted() -> None:
-    with pytest.raises(ValueError, match="^seed must be an integer, got None"):
+    with pytest.raises(ValueError, match=r"^seed must be an integer, got None"):
         train_policy(environment(), QUICK, seed=None)  # type: ignore[arg-type]

@@ -28,7 +28,9 @@ def changed(before: Dataset, after: Dataset) -> int:
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.1, 2), (1.0, 20)])
-def test_a_share_of_the_pool_is_spoilt_and_the_test_set_is_not(share: float, count: int) -> None:
+def test_a_share_of_the_pool_is_spoilt_and_the_test_set_is_not(
+    share: float, count: int
+) -> None:
     data = images()
     before = data.pool_inputs.copy()
     found = datasets.noisy(data, share, seed=1)
@@ -50,7 +52,7 @@ def test_an_image_is_turned_zoomed_and_multiplied() -> None:
 
     class Fixed:
         def uniform(self, low: float, high: float) -> float:
-            return high
+            return max(low, high)
 
         def normal(self, mean: float, spread: float, shape: Any) -> Any:
             return np.full(shape, mean + 2 * spread)

@@ -96,8 +96,15 @@ def test_one_policy_serves_every_data_set() -> None:
     known = policy()
     for n, d, C in ((5, 1, 2), (31, 9, 10), (200, 3, 4)):
         features, outputs = DRAW.standard_normal((n, d)), DRAW.dirichlet(np.ones(C), n)
-        picks = fs.select("reinforcement", features=features, probabilities=outputs,
-                          labeled=[1], batch_size=4, policy=known, backend="reference")  # fmt: skip
+        picks = fs.select(
+            "reinforcement",
+            features=features,
+            probabilities=outputs,
+            labeled=[1],
+            batch_size=4,
+            policy=known,
+            backend="reference",
+        )
         assert len(set(picks.indices.tolist()) - {1}) == 4
 
 
@@ -126,7 +133,7 @@ def test_the_loop_runs_and_resumes_from_a_file(tmp_path: Path, space: str) -> No
 
 
 def test_the_loop_refuses_to_begin_without_a_policy(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="^policy must be given, a trained one or its file"):
+    with pytest.raises(ValueError, match=r"^policy must be given, a trained one or its file"):
         learner(strategy="reinforcement", run_dir=tmp_path / "a")
     pytest.importorskip("torch")
     with pytest.raises(OSError, match=r"cannot read .*none\.pt"):
@@ -179,5 +186,5 @@ def test_bad_input_is_named(
 
 
 def test_arrays_must_be_given() -> None:
-    with pytest.raises(ValueError, match="^probabilities must be given for strategy 'reinf"):
+    with pytest.raises(ValueError, match=r"^probabilities must be given for strategy 'reinf"):
         fs.select("reinforcement", features=X, policy=policy(), batch_size=1)

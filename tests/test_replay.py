@@ -30,7 +30,9 @@ def test_the_latest_transitions_are_kept() -> None:
     assert sorted(replay.rewards.tolist()) == list(range(3, 11))
     batch = replay.sample(200, np.random.default_rng(0), beta=1.0)
     np.testing.assert_array_equal(batch.states[:, 0], batch.rewards)
-    np.testing.assert_array_equal(batch.taken, 10 * batch.rewards[:, None, None] + np.zeros((2, 3)))
+    np.testing.assert_array_equal(
+        batch.taken, 10 * batch.rewards[:, None, None] + np.zeros((2, 3))
+    )
     np.testing.assert_array_equal(batch.next_states[:, 1], batch.rewards + 1)
     ended = batch.rewards % 3 == 2
     np.testing.assert_array_equal(batch.open, np.where(ended, 0, 3))

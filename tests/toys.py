@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set, a trainer and a policy of NumPy alone, for tests of the loop and their child processes."""
+"""A data set, a trainer and a policy of NumPy alone, for tests of the loop and of policies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def policy(seed: int = 0, view: View | None = None, hidden: int = 8) -> Policy:
     shown = View(state_size=5) if view is None else view
     draw = np.random.default_rng(seed)
     widths = [shown.state_size + 3, hidden, hidden, 1]
-    weights = [draw.standard_normal((b, a)) for a, b in zip(widths, widths[1:], strict=False)]
+    weights = [draw.standard_normal((b, a)) for a, b in pairwise(widths)]
     return Policy(
         tuple(w.astype(np.float32) for w in weights),
         tuple(draw.standard_normal(len(w)).astype(np.float32) for w in weights),

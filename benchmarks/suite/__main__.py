@@ -123,9 +123,7 @@ def _with_policies(protocol: Protocol, out: Path) -> Protocol:
     def announce(line: str) -> None:
         print(f"{protocol.name}: {line}", flush=True)
 
-    plan = policies.trained(
-        protocol.plan, protocol.policies, out / protocol.name / "policies", announce
-    )
+    plan = policies.trained(protocol.plan, protocol.policies, out / "policies", announce)
     return replace(protocol, plan=plan)
 
 

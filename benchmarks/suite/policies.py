@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,9 @@ def trained(
         policy_plan = wanted.get(candidate.label)
         if policy_plan is not None:
             files.make_folder(folder)
-            path = folder / f"{policy_plan.name}.pt"
+            # By content: protocols with the same plan share the policy.
+            digest = hashlib.sha256(repr(policy_plan).encode()).hexdigest()[:12]
+            path = folder / f"{policy_plan.name}-{digest}.pt"
             policy = policy_plan.train(checkpoint=path.with_suffix(".checkpoint"))
             policy.save(path)
             announce(f"policy of {candidate.label}: {policy.metadata['episodes']} episodes")

@@ -80,7 +80,13 @@ class Agent:
     """
 
     def __init__(
-        self, view: View, batch_size: int, learning: Learning, *, seed: int, start: Policy | None
+        self,
+        view: View,
+        batch_size: int,
+        learning: Learning,
+        *,
+        seed: int,
+        start: Policy | None,
     ) -> None:
         self.view, self._count, self._learning = view, batch_size, learning
         widths = [view.state_size + ACTION_WIDTH, *learning.hidden, 1]

@@ -88,10 +88,15 @@ class Environment:
                 f"reward_share, got {len(kept)} of {len(inputs)}"
             )
         self._generator = np.random.default_rng()
+        self._labeled = np.empty(0, dtype=np.int64)
+        self._metric = 0.0
         self._open = False
 
     def reset(
-        self, *, seed: int | None = None, options: object = None  # noqa: ARG002
+        self,
+        *,
+        seed: int | None = None,
+        options: object = None,  # noqa: ARG002
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode.
 
@@ -222,9 +227,7 @@ class Environment:
             features = self._inputs[self._pool].reshape(len(self._pool), -1)
         if self._features is None or not np.array_equal(features, self._features):
             self._features = features
-            self._means = MeanDistances(
-                features, labeled=self._labeled, backend=self._backend
-            )
+            self._means = MeanDistances(features, labeled=self._labeled, backend=self._backend)
         else:
             self._means.label(self._pending)
         self._pending = np.empty(0, dtype=np.int64)

@@ -60,9 +60,10 @@ class Episode:
                 f"budget must be a multiple of batch_size {self.batch_size}, got {self.budget}"
             )
         if self.initial + self.budget >= self.candidates:
+            least = self.initial + self.budget
             raise ValueError(
-                f"candidates must be more than initial + budget = {self.initial + self.budget}, "
-                f"got {self.candidates}"
+                f"candidates must be more than initial + budget = {least}, got "
+                f"{self.candidates}"
             )
         if not as_real("reward_share", self.reward_share, above=0) < 1:
             raise ValueError(f"reward_share must be less than 1, got {self.reward_share}")

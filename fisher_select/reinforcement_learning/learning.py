@@ -25,7 +25,7 @@ class Learning:
     minibatch : int
         Transitions an update.
     updates : int
-        Updates after the warm start, and after each episode.
+        Updates for each episode: after it, or after the warm start for all of that.
     target_every : int
         Updates between two copies of the Q network to the target network.
     warm_start : int
@@ -57,7 +57,7 @@ class Learning:
     learning_rate: float = 1e-4
     gamma: float = 0.99
     minibatch: int = 32
-    updates: int = 60
+    updates: int = 20
     target_every: int = 100
     warm_start: int = 16
     episodes: int = 100

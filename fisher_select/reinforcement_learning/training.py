@@ -106,7 +106,7 @@ def train_policy(
     options = Learning() if learning is None else learning
     if as_seed(seed) is None:
         raise ValueError("seed must be an integer, got None")
-    made = {
+    described = {
         "seed": int(seed),
         "view": asdict(environment.view),
         "episode": asdict(environment.episode),
@@ -114,6 +114,7 @@ def train_policy(
         "start": None if start is None else start.digest,
         **(metadata or {}),
     }
+    made = json.loads(json.dumps(described, allow_nan=False))  # as a checkpoint gives it back
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -186,8 +187,10 @@ class _Training:
             seen = following
             total += reward
         self.rewards.append(float(total))
-        if after_warm_start >= -1:  # after the last episode of the warm start, and each later
-            self._learn(number, after_warm_start + 1)
+        if after_warm_start == -1:
+            self._learn(options.updates * options.warm_start)
+        elif after_warm_start >= 0:
+            self._learn(options.updates)
 
     def policy(self) -> Policy:
         """What was learned, and how."""
@@ -223,7 +226,7 @@ class _Training:
         try:
             value = torch.load(path, map_location="cpu", weights_only=True)
             made = json.loads(value["made"])
-            if made == json.loads(json.dumps(self._made)):
+            if made == self._made:
                 self.rewards = value["rewards"].tolist()
                 self._agent.restore(value["agent"])
                 self._replay.restore(value["replay"])
@@ -237,11 +240,12 @@ class _Training:
             "delete it or choose another"
         )
 
-    def _learn(self, number: int, after: int) -> None:
-        options = self._options
-        generator = np.random.default_rng(self._seed_of(_Use.REPLAY, number))
-        beta = options.beta + (1.0 - options.beta) * min(after / options.episodes, 1.0)
-        for _ in range(options.updates):
+    def _learn(self, updates: int) -> None:
+        options, played = self._options, len(self.rewards)
+        generator = np.random.default_rng(self._seed_of(_Use.REPLAY, played))
+        share = (played - options.warm_start) / options.episodes
+        beta = options.beta + (1.0 - options.beta) * share
+        for _ in range(updates):
             batch = self._replay.sample(options.minibatch, generator, beta=beta)
             self._replay.update(batch.places, self._agent.update(batch))
 
