@@ -18,6 +18,8 @@ from fisher_select.loop import ActiveLearner
 from fisher_select.mask import top_k_mask
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.mean_distance import MeanDistances, mean_distances
+from fisher_select.policy import Policy
+from fisher_select.reinforcement import reinforcement
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -32,6 +34,7 @@ __all__ = [
     "MaskedSelection",
     "MeanDistances",
     "NumericalError",
+    "Policy",
     "Selection",
     "__version__",
     "backends",
@@ -44,6 +47,7 @@ __all__ = [
     "max_det",
     "mean_distances",
     "random",
+    "reinforcement",
     "select",
     "strategies",
     "top_k_mask",

@@ -25,23 +25,25 @@ import typer
 import typer.main
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
 import fisher_select
-from fisher_select import backends, cli_report, experiment, files, options, report, strategies
+from fisher_select import (
+    backends,
+    cli_policy,
+    cli_report,
+    experiment,
+    files,
+    options,
+    report,
+    strategies,
+)
 from fisher_select.errors import NumericalError
 from fisher_select.experiment import Candidate, Experiment, RecordCallback
 from fisher_select.extras import require
 from fisher_select.loop import RoundRecord
 from fisher_select.progress import ProgressCallback
+from fisher_select.terminal import progress_bar
 
 __all__ = ["app", "main"]
 
@@ -55,6 +57,7 @@ app = typer.Typer(
     add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 cli_report.add_commands(app)
+cli_policy.add_commands(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,27 +246,9 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """A bar on stderr that vanishes when done; None when stderr is not a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield bar
-
-
-@contextmanager
 def _selection_progress() -> Iterator[ProgressCallback | None]:
     """The callback of a selection, one bar a stage; None when nobody watches."""
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         if bar is None:
             yield None
             return
@@ -283,7 +268,7 @@ def _run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback |
     if quiet:
         yield None
         return
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         if bar is None:
             yield None
             return

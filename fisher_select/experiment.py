@@ -157,6 +157,7 @@ def _try_out(strategy: Strategy) -> None:
         "eval_labels": np.arange(2),
         "weight": np.eye(2),
         "bias": np.zeros(2),
+        "data": np.eye(2),
     }
     if "model" in strategy.needs:
         rows |= {"model": training.mlp(2, (2,), 2), "pool": np.eye(2)}

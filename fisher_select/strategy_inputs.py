@@ -28,6 +28,7 @@ AVAILABLE = (
     "eval_labels",
     "weight",
     "bias",
+    "data",
 )
 """What the loop has for a strategy."""
 
@@ -58,6 +59,7 @@ def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:
     TypeError
         A trainer without the method that would give it.
     """
+    strategy.check()
     needs = strategy.needs
     missing = [name for name in needs if name not in AVAILABLE]
     if missing:
@@ -119,6 +121,8 @@ def round_inputs(
         drawn = sampler.samples(model, pool, task=task, count=samples, seed=seed)
         return {"probabilities": drawn}
     found: dict[str, Any] = {"model": model, "pool": pool}
+    if "data" in needs:
+        found["data"] = pool.reshape(len(pool), -1)
     if needs & set(Outputs._fields):
         found |= trainer.outputs(model, pool, task=task)._asdict()
     if "eval_features" in needs:

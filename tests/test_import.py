@@ -21,7 +21,8 @@ PACKAGE = Path(fs.__file__).parent
 LAYERS = (
     {"errors", "options", "progress", "selection", "extras", "cuda_module"},
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
-    {"factors", "files"},
+    {"factors", "files", "observation"},
+    {"policy"},
     {"reference", "_core", "_cuda"},
     {"backends"},
     {"placement"},
@@ -33,6 +34,7 @@ LAYERS = (
         "information_gain",
         "mask",
         "mean_distance",
+        "reinforcement",
         "uncertainty",
     },
     {"dual", "features", "mask_profile"},
@@ -44,9 +46,9 @@ LAYERS = (
     {"models", "oracles", "run_directory", "strategy_inputs"},
     {"description"},
     {"config", "loop", "distributed", "adapters"},
-    {"experiment"},
-    {"report"},
-    {"cli_report"},
+    {"experiment", "reinforcement_learning"},
+    {"report", "terminal"},
+    {"cli_report", "cli_policy"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}

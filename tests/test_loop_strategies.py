@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import blobs
+from toys import blobs, policy
 
 import fisher_select as fs
 from fisher_select import strategies
@@ -29,7 +29,7 @@ TRAINER = TorchTrainer(epochs=10, threads=1)
 def quick(name: str) -> Strategy:
     """The strategy with the options that a pool of 40 rows is quickest with."""
     known = strategies.get(name).options()
-    options = {"threads": 1, "sparsity": 0.5}
+    options = {"threads": 1, "sparsity": 0.5, "policy": policy()}
     return strategies.get(name, **{k: v for k, v in options.items() if k in known})
 
 

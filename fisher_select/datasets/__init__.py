@@ -11,6 +11,7 @@ from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import TASKS, Dataset
 from fisher_select.datasets.derive import (
     flattened,
+    pool_part,
     standardized,
     subset,
     unit_pixels,
@@ -20,6 +21,7 @@ from fisher_select.datasets.hold_out import hold_out
 from fisher_select.datasets.idx import idx
 from fisher_select.datasets.image_folder import image_folder
 from fisher_select.datasets.medmnist import medmnist
+from fisher_select.datasets.noise import noisy
 from fisher_select.datasets.numpy_files import npy, npz
 from fisher_select.datasets.packed_jpeg import packed_jpeg
 from fisher_select.datasets.projection import projected
@@ -42,9 +44,11 @@ __all__ = [
     "load",
     "medmnist",
     "names",
+    "noisy",
     "npy",
     "npz",
     "packed_jpeg",
+    "pool_part",
     "projected",
     "readers",
     "standardized",

@@ -52,6 +52,13 @@ class Strategy(ABC):
                 )
         return self._run(arrays, batch_size=batch_size, labeled=labeled, **self.options())
 
+    def check(self) -> None:  # noqa: B027  # most have nothing to check without arrays
+        """Raise where the options alone say that no selection is possible."""
+
+    def described(self) -> dict[str, Any]:
+        """The fields as the description of a run has them: equal where the picks are."""
+        return self.options()
+
     def options(self) -> dict[str, Any]:
         """The fields by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
