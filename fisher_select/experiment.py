@@ -115,6 +115,11 @@ class Experiment:
                     "strategies must have labels that differ in letters or digits, "
                     f"got {candidate.label!r}; set the key 'label'"
                 )
+            if takes_samples(candidate.strategy) and not self.model.dropout:
+                raise ValueError(
+                    "dropout of [model] must be above 0 for the samples that strategy "
+                    f"{candidate.label!r} takes, got {self.model.dropout}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration with all defaults filled in, for JSON."""

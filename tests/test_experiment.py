@@ -133,6 +133,11 @@ def test_the_configuration_can_be_written_down_again() -> None:
             r"^\[\[strategies\]\] 1: lam must be greater than 0, got -1",
         ),
         ("strategies.0.fisher", "half", r"^\[\[strategies\]\] 1: fisher must be one of"),
+        (
+            "strategies.1.name",
+            "bald",
+            r"^dropout of \[model\] must be above 0 .* strategy 'bald'",
+        ),
         ("strategies.0.backend", "gpu", r"^\[\[strategies\]\] 1: backend must be one of"),
     ],
 )
