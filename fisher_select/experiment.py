@@ -16,9 +16,10 @@ import numpy as np
 
 from fisher_select import config, datasets, strategies, training
 from fisher_select.datasets import Dataset, DatasetSpec
+from fisher_select.initial import STARTS
 from fisher_select.loop import ActiveLearner, RoundRecord
 from fisher_select.models import Model
-from fisher_select.options import as_count, as_seed
+from fisher_select.options import as_count, as_seed, one_of
 from fisher_select.strategies import Strategy
 from fisher_select.strategy_inputs import takes_samples
 from fisher_select.training import TorchTrainer
@@ -49,10 +50,12 @@ class Loop:
     metrics: tuple[str, ...] | None = None
     evaluation: int = 0
     dropout_samples: int = 10
+    start: str = "random"
 
     def __post_init__(self) -> None:
         for name in ("initial", "batch_size", "rounds", "dropout_samples"):
             as_count(name, getattr(self, name))
+        one_of("start", self.start, STARTS)
         if self.evaluation < 0:
             raise ValueError(f"evaluation must be at least 0, got {self.evaluation}")
 
