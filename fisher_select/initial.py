@@ -45,7 +45,7 @@ def strata_of(start: str, data: Dataset, oracle: object) -> NDArray[np.int64] | 
     if oracle is not None:
         raise ValueError(
             "start='stratified' draws by the labels that the data set has of its whole pool, "
-            f"which an oracle is to give; pass start='random' with {type(oracle).__name__}"
+            "which an oracle is to give; pass start='random' with one"
         )
     return data.pool_labels
 

@@ -97,7 +97,7 @@ def test_a_whole_pool_is_a_start(tmp_path: Path) -> None:
         ({"initial": [3, 4]}, "initial must be a number of rows with start='stratified'"),
         (
             {"oracle": FileOracle(), "run_dir": "unused"},
-            "start='stratified' draws by the labels .* pass start='random' with FileOracle",
+            "start='stratified' draws by the labels .* pass start='random' with one",
         ),
         ({"oracle": list(range(40))}, "which an oracle is to give"),
     ],

@@ -114,7 +114,10 @@ def _build(table: Mapping[str, Any]) -> Protocol:
     origin = config.build(Origin, own)
     kind = rest.pop("kind", "comparison")
     if kind == "comparison":
-        return Comparison(origin, config.build(Experiment, rest))
+        plan = config.build(Experiment, rest)
+        if plan.oracle.kind != "dataset":
+            raise ValueError("[oracle] kind must be 'dataset': a protocol waits for no expert")
+        return Comparison(origin, plan)
     if kind == "bayes_risk":
         if origin.reach is not None:
             raise ValueError("reach is of kind 'comparison': a Bayes risk has no model")
