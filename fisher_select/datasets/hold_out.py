@@ -31,6 +31,7 @@ class Draw(IntEnum):
     HOLD_OUT = 0
     COUNTS = 1
     PROJECTION = 2
+    DEGRADATION = 3
 
 
 def generator(seed: int, draw: Draw) -> np.random.Generator:

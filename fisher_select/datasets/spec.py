@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import Dataset
+from fisher_select.datasets.degradation import degraded
 from fisher_select.datasets.derive import (
     flattened,
     standardized,
@@ -89,7 +90,8 @@ class DatasetSpec:
         Keyword arguments of the reader, `seed` left out. Paths are as the working directory
         sees them.
     seed : int
-        Of the hold-out split, of the draw of `counts` and of the `projection`.
+        Of the hold-out split, of the draw of `counts`, of what is `degraded`, and of the
+        `projection`.
     name : str or None
         Takes the place of the one the reader gives.
     licence : str or None
@@ -98,10 +100,12 @@ class DatasetSpec:
         As in `subset`; done first.
     counts : tuple of int or None
         As in `with_counts`; done second.
+    degraded : (blur, noise) or None
+        Amounts of the regression of image quality, as in `degraded`; done third.
     scale : {"unit", "standard"} or None
-        `unit_pixels` or `standardized`; done third.
+        `unit_pixels` or `standardized`; done fourth.
     flatten : bool
-        As in `flattened`; done fourth.
+        As in `flattened`; done fifth.
     projection : int or None
         Width of a random projection, as in `projected`; done last.
 
@@ -118,6 +122,7 @@ class DatasetSpec:
     licence: str | None = None
     classes: tuple[int | str, ...] | None = None
     counts: tuple[int, ...] | None = None
+    degraded: tuple[float, float] | None = None
     scale: str | None = None
     flatten: bool = False
     projection: int | None = None
@@ -177,6 +182,8 @@ class DatasetSpec:
             data = subset(data, self.classes)
         if self.counts is not None:
             data = with_counts(data, self.counts, seed=self.seed)
+        if self.degraded is not None:
+            data = degraded(data, *self.degraded, seed=self.seed)
         if self.scale is not None:
             data = _SCALES[self.scale](data)
         if self.flatten:
