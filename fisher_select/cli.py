@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: select from files, run an experiment, report, tell what is installed.
 
-Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 130 interrupted. Whatever
-goes wrong is one line on stderr, never a traceback.
+Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 3 a run waits for labels
+of an expert, 130 interrupted. Whatever goes wrong is one line on stderr, never a traceback.
 """
 
 from __future__ import annotations
@@ -41,15 +41,14 @@ from fisher_select import (
 from fisher_select.errors import NumericalError
 from fisher_select.experiment import Candidate, Experiment, RecordCallback
 from fisher_select.extras import require
-from fisher_select.loop import RoundRecord
+from fisher_select.loop import LabelsNeeded, RoundRecord
 from fisher_select.progress import ProgressCallback
 from fisher_select.terminal import progress_bar
 
 __all__ = ["app", "main"]
 
 _PROGRAM = "fisher-select"
-# What the parser raises. typer exports no name for the base class, and older releases take it
-# from click.
+# What the parser raises: typer exports no name for its base class, older releases take click's.
 _UsageError: Any = typer.BadParameter.__base__
 _STDOUT = Path("-")
 
@@ -81,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, TypeError, OSError, ImportError) as error:
         return _fail(2, str(error))
+    except LabelsNeeded as wait:
+        return _fail(3, str(wait), "waiting")
     except (NumericalError, MemoryError) as error:
         return _fail(1, str(error) or "out of memory")
     except KeyboardInterrupt:
@@ -88,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(code: int, message: str) -> int:
-    sys.stderr.write(f"{_PROGRAM}: error: {' '.join(message.split())}\n")
+def _fail(code: int, message: str, what: str = "error") -> int:
+    sys.stderr.write(f"{_PROGRAM}: {what}: {' '.join(message.split())}\n")
     return code
 
 
@@ -277,9 +278,8 @@ def _run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback |
 
         def advance(candidate: Candidate, seed: int, record: RoundRecord) -> None:
             name, value = next(iter(record.metrics.items()))
-            text = (
-                f"{candidate.label}, seed {seed}: {record.labeled} labels, {name} {value:.3f}"
-            )
+            scored = f"{record.labeled} labels, {name} {value:.3f}"
+            text = f"{candidate.label}, seed {seed}: {scored}"
             bar.update(task, advance=1, description=escape(text))
 
         yield advance

@@ -85,12 +85,7 @@ def max_det(
     ICLR 2020 (the gradient).
     """
     as_seed(seed)
-    one_of("gradient", gradient, GRADIENTS)
-    if gradient == "rank_one" and (likelihood != "softmax" or factors is not None):
-        raise ValueError(
-            "gradient='rank_one' is the gradient of softmax outputs; pass gradient='full' with "
-            f"likelihood={likelihood!r}" + (" and factors" if factors is not None else "")
-        )
+    check_gradient(gradient, likelihood, dense=factors is not None)
     engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     problem = trace_problem(
         X,
@@ -121,3 +116,21 @@ def max_det(
     measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
     diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
     return Selection(backend=engine.name, diagnostics=diagnostics, **found)
+
+
+def check_gradient(gradient: str, likelihood: str, *, dense: bool = False) -> None:
+    """Check that the gradient is one of these outputs; ValueError otherwise.
+
+    Parameters
+    ----------
+    gradient, likelihood
+        As in `max_det`.
+    dense : bool
+        Whether dense factors are given.
+    """
+    one_of("gradient", gradient, GRADIENTS)
+    if gradient == "rank_one" and (likelihood != "softmax" or dense):
+        raise ValueError(
+            "gradient='rank_one' is the gradient of softmax outputs; pass gradient='full' with "
+            f"likelihood={likelihood!r}" + (" and factors" if dense else "")
+        )

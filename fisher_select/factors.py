@@ -112,7 +112,7 @@ def trace_problem(
     lam = as_real("lam", lam, above=0.0)
     oversample = as_real("oversample", oversample, at_least=1.0)
     one_of("normalization", normalization, NORMALIZATIONS)
-    kind = _kind(likelihood, fisher, rank, dense=factors is not None)
+    kind = kind_of(likelihood, fisher, rank, dense=factors is not None)
     as_count("batch_size", batch_size)
     threads = resolve_threads(threads)
     chunk_rows = 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows)
@@ -142,7 +142,14 @@ def trace_problem(
     )
 
 
-def _kind(likelihood: str, fisher: str, rank: int | None, *, dense: bool) -> str:
+def kind_of(likelihood: str, fisher: str, rank: int | None, *, dense: bool = False) -> str:
+    """The kind of factors that these options of `fisher_select.bait` mean.
+
+    Raises
+    ------
+    ValueError
+        An unknown word, or a Fisher matrix that this likelihood has not.
+    """
     one_of("likelihood", likelihood, LIKELIHOODS)
     one_of("fisher", fisher, FISHERS)
     if rank is not None:

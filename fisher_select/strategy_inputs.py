@@ -32,8 +32,6 @@ AVAILABLE = (
 )
 """What the loop has for a strategy."""
 
-_SIGMOID_KINDS = ("average_confidence",)
-
 
 def takes_samples(strategy: Strategy) -> bool:
     """Whether its probabilities are samples [T, n, C] instead of one matrix."""
@@ -55,7 +53,7 @@ def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:
     Raises
     ------
     ValueError
-        Something is missing; the message names it.
+        Something is missing, or the strategy is not for this task; the message says which.
     TypeError
         A trainer without the method that would give it.
     """
@@ -67,18 +65,12 @@ def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:
             f"strategy {strategy.name!r} needs {', '.join(missing)}, which this loop does not "
             f"compute: it has {', '.join(AVAILABLE)}"
         )
-    options = strategy.options()
-    sigmoid = "likelihood" in options or options.get("kind") in _SIGMOID_KINDS
-    if "probabilities" in needs or "weight" in needs:
-        if task == "regression":
-            raise ValueError(
-                f"strategy {strategy.name!r} needs probabilities, which a regression has not"
-            )
-        if task == "multi_label" and not sigmoid:
-            raise ValueError(
-                f"strategy {strategy.name!r} needs classes that exclude each other, this data "
-                "set has several labels a row"
-            )
+    try:
+        strategy.check_likelihood(LIKELIHOODS[task])
+    except ValueError as error:
+        raise ValueError(
+            f"strategy {strategy.name!r} does not suit the task {task!r}: {error}"
+        ) from None
     _check_method(strategy, trainer, LastLayer, "last_layer", wanted="weight" in needs)
     _check_method(strategy, trainer, DropoutSampler, "samples", wanted=takes_samples(strategy))
 

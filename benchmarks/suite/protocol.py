@@ -131,9 +131,10 @@ def _build(table: Mapping[str, Any]) -> Protocol:
     kind = rest.pop("kind", "comparison")
     if kind == "comparison":
         wanted = policies.plans(rest)
-        return Comparison(
-            origin, config.build(Experiment, policies.untrained(rest, wanted)), wanted
-        )
+        plan = config.build(Experiment, policies.untrained(rest, wanted))
+        if plan.oracle.kind != "dataset":
+            raise ValueError("[oracle] kind must be 'dataset': a protocol waits for no expert")
+        return Comparison(origin, plan, wanted)
     if kind == "bayes_risk":
         if origin.reach is not None:
             raise ValueError("reach is of kind 'comparison': a Bayes risk has no model")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import TASKS, Dataset
+from fisher_select.datasets.degradation import degraded
 from fisher_select.datasets.derive import (
     flattened,
     pool_part,
@@ -35,6 +36,7 @@ __all__ = [
     "DatasetSpec",
     "breast_cancer",
     "cifar",
+    "degraded",
     "diabetes",
     "digits",
     "flattened",

@@ -33,6 +33,7 @@ class Draw(IntEnum):
     PROJECTION = 2
     NOISE = 3
     PART = 4
+    DEGRADATION = 5
 
 
 def generator(seed: int, draw: Draw) -> np.random.Generator:

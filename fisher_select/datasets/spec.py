@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import Dataset
+from fisher_select.datasets.degradation import degraded
 from fisher_select.datasets.derive import (
     flattened,
     pool_part,
@@ -91,8 +92,8 @@ class DatasetSpec:
         Keyword arguments of the reader, `seed` left out. Paths are as the working directory
         sees them.
     seed : int
-        Of the hold-out split, of the draw of `counts`, of the `part`, of the `noise` and of the
-        `projection`.
+        Of the hold-out split, of the draw of `counts`, of the `part`, of the `noise`, of what
+        is `degraded` and of the `projection`.
     name : str or None
         Takes the place of the one the reader gives.
     licence : str or None
@@ -105,10 +106,12 @@ class DatasetSpec:
         Which of how many disjoint parts of the pool, as in `pool_part`; done third.
     noise : float or None
         Share of the pool's images that are spoilt, as in `noisy`; done fourth.
+    degraded : (blur, noise) or None
+        Amounts of the regression of image quality, as in `degraded`; done fifth.
     scale : {"unit", "standard"} or None
-        `unit_pixels` or `standardized`; done fifth.
+        `unit_pixels` or `standardized`; done sixth.
     flatten : bool
-        As in `flattened`; done sixth.
+        As in `flattened`; done seventh.
     projection : int or None
         Width of a random projection, as in `projected`; done last.
 
@@ -127,6 +130,7 @@ class DatasetSpec:
     counts: tuple[int, ...] | None = None
     part: tuple[int, int] | None = None
     noise: float | None = None
+    degraded: tuple[float, float] | None = None
     scale: str | None = None
     flatten: bool = False
     projection: int | None = None
@@ -190,6 +194,8 @@ class DatasetSpec:
             data = pool_part(data, *self.part, seed=self.seed)
         if self.noise is not None:
             data = noisy(data, self.noise, seed=self.seed)
+        if self.degraded is not None:
+            data = degraded(data, *self.degraded, seed=self.seed)
         if self.scale is not None:
             data = _SCALES[self.scale](data)
         if self.flatten:

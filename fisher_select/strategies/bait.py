@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fisher_select.arrays import Array
+from fisher_select.factors import kind_of
 from fisher_select.progress import ProgressCallback
 from fisher_select.select import bait
 from fisher_select.selection import Selection
@@ -32,6 +33,10 @@ class Bait(FactorStrategy):
     chunk_rows: int | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
+
+    def check_likelihood(self, likelihood: str) -> None:
+        """Refuse a Fisher matrix that is not of these outputs."""
+        kind_of(likelihood, self.fisher, self.rank)
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return bait(
