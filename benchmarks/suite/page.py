@@ -37,8 +37,8 @@ def main() -> None:
 
 
 def render(results: Sequence[Result]) -> str:
-    """The penalty matrix over all of them, and a section each."""
-    # After ten labels seeds differ more than strategies: the learned policies' have tables only.
+    """The penalty matrix over those of the sweep, and a section each."""
+    # Seeds differ more than strategies where labels are so few as the learned policies'.
     sweep = [
         result
         for result in results
