@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.hold_out import Draw, generator
@@ -75,6 +74,8 @@ def _degraded(
     images: NDArray[np.uint8], blur: float, noise: float, draw: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The degraded images, and the quality of each."""
+    from scipy.ndimage import gaussian_filter  # slow to load, and needed nowhere else
+
     sigmas = draw.uniform(0.0, blur, len(images))
     deviations = _WHITE * draw.uniform(0.0, noise, len(images))
     worse, quality = np.empty_like(images), np.empty(len(images))
