@@ -34,6 +34,7 @@ ENGINE_TESTS = [
     "tests/test_fisher_properties.py",
     "tests/test_information_gain.py",
     "tests/test_mask.py",
+    "tests/test_mean_distance.py",
     "tests/test_threads.py",
 ]
 EMULATED_TESTS = [
@@ -46,6 +47,7 @@ EMULATED_TESTS = [
     "tests/test_fisher_golden.py",
     "tests/test_information_gain.py",
     "tests/test_mask.py",
+    "tests/test_mean_distance.py",
     "tests/test_placement.py",
 ]
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")

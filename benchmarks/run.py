@@ -29,6 +29,7 @@ from benchmarks import (
     out_of_core,
     peers,
     plan_check,
+    policy_training,
 )
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
@@ -62,6 +63,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "information_gain": information_gain_rival.against_printed,
     "information_gain_scaling": information_gain_rival.scaling,
     "mean_distance": mean_distance_rival.mean_distance,
+    "policy_training": policy_training.training,
     "max_det": max_det_rival.max_det,
     "max_det_large": max_det_rival.large,
     "mask": mask_floor.mask,

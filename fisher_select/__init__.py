@@ -18,8 +18,10 @@ from fisher_select.loop import ActiveLearner
 from fisher_select.mask import top_k_mask
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.mean_distance import MeanDistances, mean_distances
-from fisher_select.pool import open_pool
 from fisher_select.plan import Plan, plan
+from fisher_select.policy import Policy
+from fisher_select.pool import open_pool
+from fisher_select.reinforcement import reinforcement
 from fisher_select.select import bait, random
 from fisher_select.selection import Selection
 from fisher_select.strategies import select
@@ -35,6 +37,7 @@ __all__ = [
     "MeanDistances",
     "NumericalError",
     "Plan",
+    "Policy",
     "Selection",
     "__version__",
     "backends",
@@ -50,6 +53,7 @@ __all__ = [
     "open_pool",
     "plan",
     "random",
+    "reinforcement",
     "select",
     "strategies",
     "top_k_mask",

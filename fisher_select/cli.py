@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: select from files, run an experiment, report, tell what is installed.
 
-Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 130 interrupted. Whatever
-goes wrong is one line on stderr, never a traceback.
+Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 3 a run waits for labels
+of an expert, 130 interrupted. Whatever goes wrong is one line on stderr, never a traceback.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rich.console import Console
 import fisher_select
 from fisher_select import (
     backends,
+    cli_policy,
     cli_ranks,
     cli_report,
     experiment,
@@ -39,12 +40,12 @@ from fisher_select import (
 from fisher_select.cli_progress import run_progress, selection_progress
 from fisher_select.errors import NumericalError, RankError
 from fisher_select.extras import require
+from fisher_select.loop import LabelsNeeded
 
 __all__ = ["app", "main"]
 
 _PROGRAM = "fisher-select"
-# What the parser raises. typer exports no name for the base class, and older releases take it
-# from click.
+# What the parser raises: typer exports no name for its base class, older releases take click's.
 _UsageError: Any = typer.BadParameter.__base__
 _STDOUT = Path("-")
 
@@ -52,6 +53,7 @@ app = typer.Typer(
     add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 cli_report.add_commands(app)
+cli_policy.add_commands(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, TypeError, OSError, ImportError) as error:
         return _fail(2, str(error))
+    except LabelsNeeded as wait:
+        return _fail(3, str(wait), "waiting")
     except (NumericalError, MemoryError, RankError) as error:
         return _fail(1, str(error) or "out of memory")
     except KeyboardInterrupt:
@@ -82,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(code: int, message: str) -> int:
-    sys.stderr.write(f"{_PROGRAM}: error: {' '.join(message.split())}\n")
+def _fail(code: int, message: str, what: str = "error") -> int:
+    sys.stderr.write(f"{_PROGRAM}: {what}: {' '.join(message.split())}\n")
     return code
 
 

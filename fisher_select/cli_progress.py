@@ -22,11 +22,11 @@ from fisher_select.experiment import Candidate, Experiment, RecordCallback
 from fisher_select.loop import RoundRecord
 from fisher_select.progress import ProgressCallback
 
-__all__ = ["run_progress", "selection_progress"]
+__all__ = ["progress_bar", "run_progress", "selection_progress"]
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
+def progress_bar() -> Iterator[Progress | None]:
     """A bar on stderr that vanishes when done; None when stderr is not a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -46,7 +46,7 @@ def _progress_bar() -> Iterator[Progress | None]:
 @contextmanager
 def selection_progress() -> Iterator[ProgressCallback | None]:
     """The callback of a selection, one bar a stage; None when nobody watches."""
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         if bar is None:
             yield None
             return
@@ -66,7 +66,7 @@ def run_progress(plan: Experiment, *, quiet: bool) -> Iterator[RecordCallback | 
     if quiet:
         yield None
         return
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         if bar is None:
             yield None
             return

@@ -55,7 +55,7 @@ def _dataset(data: Dataset) -> dict[str, Any]:
 
 def _strategy(strategy: Strategy) -> dict[str, Any]:
     """Name and options, those left out that change no pick."""
-    options = {k: v for k, v in strategy.options().items() if k not in _LEFT_OUT}
+    options = {k: v for k, v in strategy.described().items() if k not in _LEFT_OUT}
     return {"name": strategy.name} | {k: _plain(v) for k, v in options.items()}
 
 

@@ -115,8 +115,18 @@ def max_det(
     return Selection(backend=engine.name, diagnostics=diagnostics, **found)
 
 
-def check_gradient(gradient: str, likelihood: str, rank: object, *, dense: bool) -> None:
-    """ValueError where `gradient` does not go with the other options."""
+def check_gradient(
+    gradient: str, likelihood: str, rank: int | None = None, *, dense: bool = False
+) -> None:
+    """Check that the gradient goes with the other options; ValueError otherwise.
+
+    Parameters
+    ----------
+    gradient, likelihood, rank
+        As in `max_det`.
+    dense : bool
+        Whether dense factors are given.
+    """
     one_of("gradient", gradient, GRADIENTS)
     if gradient == "rank_one" and (likelihood != "softmax" or dense):
         raise ValueError(

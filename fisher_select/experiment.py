@@ -16,9 +16,11 @@ import numpy as np
 
 from fisher_select import config, datasets, strategies, training
 from fisher_select.datasets import Dataset, DatasetSpec
-from fisher_select.loop import ActiveLearner, RoundRecord
+from fisher_select.expert_file import FROM_DATASET, OracleTable
+from fisher_select.initial import STARTS
+from fisher_select.loop import ActiveLearner, LabelsNeeded, RoundRecord
 from fisher_select.models import Model
-from fisher_select.options import as_count, as_seed
+from fisher_select.options import as_count, as_seed, one_of
 from fisher_select.strategies import Strategy
 from fisher_select.strategy_inputs import takes_samples
 from fisher_select.training import TorchTrainer
@@ -49,10 +51,12 @@ class Loop:
     metrics: tuple[str, ...] | None = None
     evaluation: int = 0
     dropout_samples: int = 10
+    start: str = "random"
 
     def __post_init__(self) -> None:
         for name in ("initial", "batch_size", "rounds", "dropout_samples"):
             as_count(name, getattr(self, name))
+        one_of("start", self.start, STARTS)
         if self.evaluation < 0:
             raise ValueError(f"evaluation must be at least 0, got {self.evaluation}")
 
@@ -98,6 +102,7 @@ class Experiment:
     model: Model
     training: TorchTrainer
     strategies: tuple[Candidate, ...]
+    oracle: OracleTable = FROM_DATASET
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
@@ -115,13 +120,18 @@ class Experiment:
                     "strategies must have labels that differ in letters or digits, "
                     f"got {candidate.label!r}; set the key 'label'"
                 )
+            if takes_samples(candidate.strategy) and not self.model.dropout:
+                raise ValueError(
+                    "dropout of [model] must be above 0 for the samples that strategy "
+                    f"{candidate.label!r} takes, got {self.model.dropout}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration with all defaults filled in, for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         if isinstance(self.dataset, DatasetSpec):
             plain["dataset"] = self.dataset.as_dict()
-        for table in ("loop", "model", "training"):
+        for table in ("loop", "model", "training", "oracle"):
             plain[table] = asdict(plain[table])
         plain["strategies"] = [
             {"label": candidate.label, "name": candidate.strategy.name}
@@ -157,6 +167,7 @@ def _try_out(strategy: Strategy) -> None:
         "eval_labels": np.arange(2),
         "weight": np.eye(2),
         "bias": np.zeros(2),
+        "data": np.eye(2),
     }
     if "model" in strategy.needs:
         rows |= {"model": training.mlp(2, (2,), 2), "pool": np.eye(2)}
@@ -202,9 +213,13 @@ def run(
         A strategy that this data set does not suit, or a directory of another configuration.
     OSError
         A directory that cannot be written, or in which another process is at work.
+    LabelsNeeded
+        Of an expert: every run has gone as far as it could, and the file that is named holds
+        the rows that all of them wait for.
     """
     data = datasets.load(experiment.dataset)
     model_factory, data = experiment.model.prepared(data)
+    expert = experiment.oracle.expert(folder, data)
     learners = {
         (candidate, seed): ActiveLearner(
             model_factory,
@@ -212,6 +227,7 @@ def run(
             strategy=candidate.strategy,
             **asdict(experiment.loop),
             trainer=experiment.training,
+            oracle=expert,
             seed=seed,
             run_dir=folder / _folder(candidate, seed),
             tensorboard=tensorboard,
@@ -219,14 +235,19 @@ def run(
         for candidate in experiment.strategies
         for seed in experiment.seeds
     }
+    if expert is not None:
+        expert.collect()
     _load_torch(experiment.training, model_factory, data)
     runs = []
     for (candidate, seed), learner in learners.items():
         records = []
-        for record in learner:
-            records.append(record)
-            if on_record is not None:
-                on_record(candidate, seed, record)
+        try:
+            for record in learner:
+                records.append(record)
+                if on_record is not None:
+                    on_record(candidate, seed, record)
+        except LabelsNeeded:
+            continue  # the expert is asked once, for all runs
         runs.append(
             Run(
                 label=candidate.label,
@@ -237,6 +258,8 @@ def run(
                 records=tuple(records),
             )
         )
+    if expert is not None:
+        expert.ask()
     return runs
 
 

@@ -153,8 +153,14 @@ def trace_problem(
     )
 
 
-def kind_of(likelihood: str, fisher: str, *, dense: bool) -> str:
-    """The kind of a TraceProblem."""
+def kind_of(likelihood: str, fisher: str, *, dense: bool = False) -> str:
+    """The kind of factors that these options of `fisher_select.bait` mean.
+
+    Raises
+    ------
+    ValueError
+        An unknown word, or a Fisher matrix that this likelihood has not.
+    """
     one_of("likelihood", likelihood, LIKELIHOODS)
     one_of("fisher", fisher, FISHERS)
     if dense:

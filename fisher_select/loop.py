@@ -7,7 +7,6 @@ all that a killed run needs to go on.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,11 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fisher_select import description, oracles, strategy_inputs
 from fisher_select.datasets import Dataset
+from fisher_select.initial import strata_of
 from fisher_select.labels import LabelFormat
 from fisher_select.metrics import Metrics
 from fisher_select.options import as_count
 from fisher_select.oracles import FileOracle, LabelsNeeded
-from fisher_select.records import RoundRecord, Timing
+from fisher_select.records import RoundRecord, Stopwatch, Timing
 from fisher_select.run_directory import RunDirectory
 from fisher_select.schedule import Schedule, Stream
 from fisher_select.selection import Selection
@@ -60,6 +60,10 @@ class ActiveLearner:
         `batch_size` rows are left.
     initial
         Rows labelled at the start: how many to draw (None: `batch_size`), or which ones.
+    start
+        How to draw them: "random", or "stratified": each class in its share of the pool and at
+        least one row of each, so that no rare class is missing. That reads labels of the pool
+        which nobody has bought, as papers do, so that it needs a data set that has them all.
     trainer
         None takes ``TorchTrainer()``, which expects torch modules.
     oracle
@@ -112,6 +116,7 @@ class ActiveLearner:
         batch_size: int = 100,
         rounds: int | None = None,
         initial: int | ArrayLike | None = None,
+        start: str = "random",
         trainer: Trainer | None = None,
         oracle: ArrayLike | oracles.Oracle | FileOracle | None = None,
         metrics: Sequence[str] | None = None,
@@ -134,6 +139,7 @@ class ActiveLearner:
             initial=initial,
             evaluation=evaluation,
             seed=seed,
+            strata=strata_of(start, dataset, oracle),
         )
         self.metrics = Metrics(
             dataset.test_labels, task=dataset.task, classes=dataset.classes, names=metrics
@@ -212,7 +218,7 @@ class ActiveLearner:
         self, number: int, labeled: NDArray[np.int64], labels: dict[int, Any], previous: Any
     ) -> tuple[RoundRecord, Any]:
         """Train on the labelled rows, measure, and pick the next ones unless it is the last."""
-        data, clock = self.dataset, _Stopwatch()
+        data, clock = self.dataset, Stopwatch()
         model = self.trainer.train(
             self.model_factory,
             data.pool_inputs[labeled],
@@ -277,17 +283,6 @@ class ActiveLearner:
                 f"directory; {type(self.trainer).__name__} has not"
             )
         return self.trainer
-
-
-class _Stopwatch:
-    """Wall time from one call of `lap` to the next."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-
-    def lap(self) -> float:
-        before, self._last = self._last, time.perf_counter()
-        return self._last - before
 
 
 def _picked(record: RoundRecord) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +15,7 @@ from fisher_select.fisher_mask import MaskedSelection
 from fisher_select.mask_profile import MaskProfile
 from fisher_select.selection import Selection
 
-__all__ = ["RoundRecord", "Timing", "from_lines", "to_line"]
+__all__ = ["RoundRecord", "Stopwatch", "Timing", "from_lines", "to_line"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Timing:
     def as_dict(self) -> dict[str, float]:
         """By name, for JSON."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+class Stopwatch:
+    """Wall time from one call of `lap` to the next."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last call, or since it was made."""
+        before, self._last = self._last, time.perf_counter()
+        return self._last - before
 
 
 @dataclass(frozen=True)

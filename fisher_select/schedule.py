@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fisher_select.arrays import as_labeled
+from fisher_select.initial import initial_rows
 from fisher_select.options import as_count, as_seed
 from fisher_select.select import random
 
@@ -61,8 +61,11 @@ class Schedule:
         initial: int | ArrayLike | None,
         evaluation: int,
         seed: int,
+        strata: NDArray[np.int64] | None = None,
     ) -> Schedule:
         """Check the arguments of `ActiveLearner` against a pool of n rows, and draw rows.
+
+        `strata` [n] are the classes to draw the initial rows by; None draws at random.
 
         Raises
         ------
@@ -71,7 +74,12 @@ class Schedule:
         """
         batch = as_count("batch_size", batch_size)
         as_seed(seed)
-        start = _initial_rows(n, batch if initial is None else initial, seed)
+        start = initial_rows(
+            n,
+            batch if initial is None else initial,
+            seed=_derived(seed, Stream.INITIAL),
+            strata=strata,
+        )
         apart = _evaluation_rows(n, start, evaluation, seed)
         return cls(
             initial=start,
@@ -99,20 +107,6 @@ class Schedule:
 
 def _derived(seed: int, stream: Stream, number: int = 0) -> int:
     return int(np.random.SeedSequence([seed, stream, number]).generate_state(1)[0])
-
-
-def _initial_rows(n: int, initial: int | ArrayLike, seed: int) -> NDArray[np.int64]:
-    """Check the given rows, or draw so many of them; sorted."""
-    if not isinstance(initial, int | np.integer):
-        rows = as_labeled(initial, n)
-        if len(rows) == 0:
-            raise ValueError("initial must name at least one row, got none")
-        return rows
-    count = as_count("initial", initial)
-    if count > n:
-        raise ValueError(f"initial must be at most the {n} rows of the pool, got {count}")
-    drawn = random(n, batch_size=count, seed=_derived(seed, Stream.INITIAL))
-    return np.sort(drawn.indices)
 
 
 def _evaluation_rows(

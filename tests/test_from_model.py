@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from networks import seeded  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+from toys import policy  # noqa: E402
 
 LABELED = np.arange(6)
 SAMPLED = ("bald", "mc_dropout_entropy")
@@ -65,6 +66,8 @@ def test_picks_are_those_from_arrays(name, x):
         }
     else:
         given = {k: v for k, v in given.items() if k in strategies.get(name).needs}
+        if name == "reinforcement":
+            options["policy"] = policy()
         if name == "average_confidence":
             given = {"probabilities": by_hand["labels"]}
     expected = fs.select(name, **given, **options)

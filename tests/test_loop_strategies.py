@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from toys import blobs
+from toys import blobs, policy
 
 import fisher_select as fs
 from fisher_select import strategies
@@ -29,7 +30,7 @@ TRAINER = TorchTrainer(epochs=10, threads=1)
 def quick(name: str) -> Strategy:
     """The strategy with the options that a pool of 40 rows is quickest with."""
     known = strategies.get(name).options()
-    options = {"threads": 1, "sparsity": 0.5}
+    options = {"threads": 1, "sparsity": 0.5, "policy": policy()}
     return strategies.get(name, **{k: v for k, v in options.items() if k in known})
 
 
@@ -78,37 +79,55 @@ def test_every_strategy_runs_and_resumes(
     assert lines[0] == lines[1]
 
 
-@pytest.mark.parametrize("name", ["bait", "bait_no_pool", "max_det_full", "fisher_mask",
-                                  "average_confidence", "k_center", "random"])  # fmt: skip
-def test_several_labels_a_row(cpu: str, name: str) -> None:
-    records = list(learner(several_labels(), quick(name)))
-    assert len(set(picked(records))) == 8, cpu
-    assert {"accuracy", "macro_auc"} <= set(records[-1].metrics)
+OF_ANY_TASK = {"bait", "bait_forward", "bait_no_pool", "max_det_full", "fisher_mask",
+               "k_center", "random"}  # fmt: skip
+SUITED = {"several_labels": OF_ANY_TASK | {"average_confidence"}, "values": OF_ANY_TASK}
 
 
-@pytest.mark.parametrize("name", ["bait", "max_det_full", "fisher_mask", "k_center", "random"])
-def test_regression(cpu: str, name: str) -> None:
-    records = list(learner(values(), quick(name)))
+@pytest.mark.parametrize("name", strategies.names())
+@pytest.mark.parametrize("make", [several_labels, values])
+def test_other_tasks_run_to_the_end_or_are_refused_at_construction(
+    cpu: str, make: Callable[[], Dataset], name: str
+) -> None:
+    data = make()
+    if name not in SUITED[make.__name__]:
+        reason = rf"strategy '\w+' does not suit the task '{data.task}': (it needs|gradient)"
+        with pytest.raises(ValueError, match=reason):
+            learner(data, quick(name))
+        return
+    records = list(learner(data, quick(name)))
     assert len(set(picked(records))) == 8, cpu
-    assert list(records[-1].metrics) == ["rmse"]
+    measured = {"rmse"} if data.task == "regression" else {"accuracy", "macro_auc"}
+    assert measured <= set(records[-1].metrics)
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "message"),
+    ("data", "strategy", "message"),
     [
-        (values(), "entropy", "strategy 'uncertainty' needs probabilities, which a regression"),
-        (values(), "badge", "strategy 'badge' needs probabilities, which a regression has not"),
-        (values(), "aeig", "strategy 'information_gain' needs probabilities, which a regress"),
-        (several_labels(), "entropy", "'uncertainty' needs classes that exclude each other"),
-        (several_labels(), "badge", "strategy 'badge' needs classes that exclude each other"),
-        (several_labels(), "eig", "'information_gain' needs classes that exclude each other"),
+        (values(), "entropy", "'uncertainty' .*: it needs probabilities, which a regression"),
+        (values(), "average_confidence", "it needs probabilities, which a regression has not"),
+        (values(), "aeig", "'information_gain' .*: it needs probabilities, which a regression"),
+        (values(), "max_det", "pass gradient='full' with likelihood='gaussian'"),
+        (
+            values(),
+            Bait(fisher="block_diagonal"),
+            "'bait' .*: fisher must be one of 'full' for",
+        ),
+        (
+            several_labels(),
+            "eig",
+            "it needs classes that exclude each other, not several labels",
+        ),
+        (several_labels(), "max_det", "pass gradient='full' with likelihood='sigmoid'"),
+        (several_labels(), Bait(fisher="binary"), "fisher must be one of 'full', 'block_diag"),
+        (blobs(), Bait(fisher="half"), "fisher must be one of 'full', 'block_diagonal', 'bin"),
     ],
 )
-def test_strategies_that_do_not_suit_the_task_are_refused(
-    data: Dataset, name: str, message: str
+def test_a_refusal_says_what_is_missing_or_what_to_change(
+    data: Dataset, strategy: Any, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        learner(data, name)
+        learner(data, strategy)
 
 
 def first_model(made: ActiveLearner) -> Any:

@@ -360,7 +360,9 @@ def test_any_history_of_labels(backend: str, data: st.DataObject) -> None:
 @pytest.mark.cuda
 @pytest.mark.parametrize("layout", [np.asarray, *LAYOUTS.values()])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_arrays_on_a_device(dtype: type, layout: Any, export: Export) -> None:
+def test_device_arrays_give_the_means_of_host_arrays(
+    dtype: type, layout: Any, export: Export
+) -> None:
     X = features(np.random.default_rng(13), 60, 9).astype(dtype)
     there = export(layout(X))
     expected = fs.MeanDistances(X, labeled=[3], backend="cuda")
@@ -380,7 +382,7 @@ def test_arrays_on_a_device(dtype: type, layout: Any, export: Export) -> None:
 
 
 @pytest.mark.cuda
-def test_values_on_a_device_are_checked_there(cuda: str, export: Export) -> None:
+def test_device_arrays_are_checked_there(cuda: str, export: Export) -> None:
     assert cuda
     X = np.ones((7, 3))
     X[4, 2] = np.inf

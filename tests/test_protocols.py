@@ -117,6 +117,11 @@ def test_missing_data_says_which_file(
         ('kind = "linear"', 'kind = "tree"', r"\[model\] kind must be one of 'mlp'"),
         ('kind = "linear"', 'kind = "linear"\nhidden = [3]', "hidden is of kind 'mlp'"),
         (
+            "[model]",
+            '[oracle]\nkind = "file"\n[model]',
+            r"\[oracle\] kind must be 'dataset': a protocol waits for no expert",
+        ),
+        (
             'kind = "linear"',
             'kind = "linear"\ndropout = 0.1',
             "dropout must be 0 for kind 'lin",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set and a trainer of NumPy alone, for tests of the loop and their child processes."""
+"""A data set, a trainer and a policy of NumPy alone, for tests of the loop and of policies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from fisher_select.datasets import Dataset
 from fisher_select.loop import ActiveLearner
+from fisher_select.policy import Policy, View
 from fisher_select.strategies import Bait
 from fisher_select.trainer import Outputs
 
@@ -63,6 +65,20 @@ class Centroids:
 
     def describe(self, model_factory: Any) -> dict[str, object]:
         return {"model": str(model_factory().shape)}
+
+
+def policy(seed: int = 0, view: View | None = None, hidden: int = 8) -> Policy:
+    """Random weights."""
+    shown = View(state_size=5) if view is None else view
+    draw = np.random.default_rng(seed)
+    widths = [shown.state_size + 3, hidden, hidden, 1]
+    weights = [draw.standard_normal((b, a)) for a, b in pairwise(widths)]
+    return Policy(
+        tuple(w.astype(np.float32) for w in weights),
+        tuple(draw.standard_normal(len(w)).astype(np.float32) for w in weights),
+        shown,
+        {"seed": seed},
+    )
 
 
 def learner(data: Dataset | None = None, **changes: Any) -> ActiveLearner:

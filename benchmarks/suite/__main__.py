@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, provenance
-from benchmarks.suite import runner
+from benchmarks.suite import policies, runner
 from benchmarks.suite.protocol import (
     DATA_VARIABLE,
+    Comparison,
     Protocol,
     check_data,
     load,
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"benchmarks.suite: error: {error}\n")
         return 2
+    protocols = [_with_policies(protocol, out) for protocol in protocols]
     jobs = [job for protocol in protocols for job in runner.jobs_of(protocol, out)]
     outcomes, failures = _run(jobs, options.jobs)
     for protocol in protocols:
@@ -111,6 +113,18 @@ def _protocols(options: argparse.Namespace) -> list[Protocol]:
 def _with_seeds(protocol: Protocol, seeds: tuple[int, ...]) -> Protocol:
     plan: Any = protocol.plan  # of either kind
     return replace(protocol, plan=replace(plan, seeds=seeds))
+
+
+def _with_policies(protocol: Protocol, out: Path) -> Protocol:
+    """Train the policies of a protocol, where it has some, and hand them to its strategies."""
+    if not isinstance(protocol, Comparison) or not protocol.policies:
+        return protocol
+
+    def announce(line: str) -> None:
+        print(f"{protocol.name}: {line}", flush=True)
+
+    plan = policies.trained(protocol.plan, protocol.policies, out / "policies", announce)
+    return replace(protocol, plan=plan)
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -37,8 +37,13 @@ def main() -> None:
 
 
 def render(results: Sequence[Result]) -> str:
-    """The penalty matrix over all of them, and a section each."""
-    sweep = [result for result in results if result["metric"] == "accuracy"]
+    """The penalty matrix over those that compare the most strategies, and a section each.
+
+    A matrix over protocols of unlike strategies would count some pairs more often than others.
+    """
+    measured = [result for result in results if result["metric"] == "accuracy"]
+    most = max(len(result["strategies"]) for result in measured)
+    sweep = [result for result in measured if len(result["strategies"]) == most]
     parts = [_matrix(sweep, penalty_matrix([scores(result) for result in sweep]))]
     parts += [_section(result) for result in results]
     return "\n".join(parts)

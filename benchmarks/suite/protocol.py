@@ -7,14 +7,17 @@ Everything is checked without the data being there; `check_data` says which file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from benchmarks.suite import policies
 from benchmarks.suite.bayes_risk import BayesRisk
+from benchmarks.suite.policies import replaced
 from fisher_select import config
 from fisher_select.datasets import DatasetSpec
 from fisher_select.experiment import Experiment
+from fisher_select.reinforcement_learning import PolicyPlan
 
 DATA_VARIABLE = "FISHER_SELECT_DATA"
 _PATHS = ("path", "test_path")  # options of readers that name files
@@ -50,10 +53,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A protocol of the loop: strategies by seeds on a data set."""
+    """A protocol of the loop: strategies by seeds on a data set.
+
+    `policies` are trained before its runs, each for the strategy of that label.
+    """
 
     origin: Origin
     plan: Experiment
+    policies: Mapping[str, PolicyPlan] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -85,7 +92,9 @@ def load(path: Path, *, quick: bool = False) -> Protocol:
     path
         A TOML file: the tables of an `Experiment`, or with ``kind = "bayes_risk"`` the keys of
         a `BayesRisk`; the keys of `Origin`; and a table ``[quick]`` of what to replace for two
-        cores, key by key (lists as a whole).
+        cores, key by key (lists as a whole). With ``base = "NAME.toml"`` they replace, in the
+        same way, those of another file in the folder. A strategy's key `policy` may be a table
+        of a `PolicyPlan`, less what it has in common with the protocol.
     quick
         Whether to replace it.
 
@@ -94,18 +103,25 @@ def load(path: Path, *, quick: bool = False) -> Protocol:
     OSError, ValueError
         The file cannot be read, or a key is missing, unknown or out of range.
     """
-    table = config.read_toml(path)
+    table = _read(path)
     try:
         smaller = table.pop("quick", None)
         if not isinstance(smaller, Mapping):
             raise ValueError("[quick] must be a table of sizes for two cores")
         if quick:
-            table = _replaced(table, smaller)
+            table = replaced(table, smaller)
         else:  # its keys are checked all the same
-            _build(_replaced(table, smaller))
+            _build(replaced(table, smaller))
         return _build(table)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's table, upon that of its base where it has one."""
+    table = config.read_toml(path)
+    base = table.pop("base", None)
+    return table if base is None else replaced(_read(path.with_name(str(base))), table)
 
 
 def _build(table: Mapping[str, Any]) -> Protocol:
@@ -114,7 +130,11 @@ def _build(table: Mapping[str, Any]) -> Protocol:
     origin = config.build(Origin, own)
     kind = rest.pop("kind", "comparison")
     if kind == "comparison":
-        return Comparison(origin, config.build(Experiment, rest))
+        wanted = policies.plans(rest)
+        plan = config.build(Experiment, policies.untrained(rest, wanted))
+        if plan.oracle.kind != "dataset":
+            raise ValueError("[oracle] kind must be 'dataset': a protocol waits for no expert")
+        return Comparison(origin, plan, wanted)
     if kind == "bayes_risk":
         if origin.reach is not None:
             raise ValueError("reach is of kind 'comparison': a Bayes risk has no model")
@@ -122,27 +142,26 @@ def _build(table: Mapping[str, Any]) -> Protocol:
     raise ValueError(f"kind must be 'comparison' or 'bayes_risk', got {kind!r}")
 
 
-def _replaced(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables within tables, each key of `changes` in place of the one of the same name."""
-    result = dict(table)
-    for key, value in changes.items():
-        known = result.get(key)
-        both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        result[key] = _replaced(known, value) if both else value
-    return result
-
-
 def located(protocol: Protocol, data: Path) -> Protocol:
     """The protocol with its data set's relative paths taken from the folder `data`."""
-    if isinstance(protocol, Risk) or isinstance(protocol.plan.dataset, str):
+    if isinstance(protocol, Risk):
         return protocol
-    spec: DatasetSpec = protocol.plan.dataset
+    found = {
+        label: replace(plan, dataset=_located(plan.dataset, data))
+        for label, plan in protocol.policies.items()
+    }
+    plan = replace(protocol.plan, dataset=_located(protocol.plan.dataset, data))
+    return replace(protocol, plan=plan, policies=found)
+
+
+def _located(named: str | DatasetSpec, data: Path) -> str | DatasetSpec:
+    if isinstance(named, str):
+        return named
     options = {
         key: str(data / value) if key in _PATHS else value
-        for key, value in spec.options.items()
+        for key, value in named.options.items()
     }
-    plan = replace(protocol.plan, dataset=replace(spec, options=options))
-    return replace(protocol, plan=plan)
+    return replace(named, options=options)
 
 
 def check_data(protocol: Protocol) -> None:
@@ -153,12 +172,13 @@ def check_data(protocol: Protocol) -> None:
     FileNotFoundError
         Names the protocol, the file or folder, and how to say where it is.
     """
-    if isinstance(protocol, Risk) or isinstance(protocol.plan.dataset, str):
+    if isinstance(protocol, Risk):
         return
-    for key in _PATHS:
-        named = protocol.plan.dataset.options.get(key)
-        if named is not None and not Path(named).exists():
-            raise FileNotFoundError(
-                f"protocol {protocol.name}: {named} is not there; name the folder of the data "
-                f"by --data or by the environment variable {DATA_VARIABLE}"
-            )
+    for named in [protocol.plan.dataset, *(p.dataset for p in protocol.policies.values())]:
+        for key in () if isinstance(named, str) else _PATHS:
+            path = named.options.get(key)
+            if path is not None and not Path(path).exists():
+                raise FileNotFoundError(
+                    f"protocol {protocol.name}: {path} is not there; name the folder of the "
+                    f"data by --data or by the environment variable {DATA_VARIABLE}"
+                )

@@ -157,7 +157,8 @@ def _comparison(job: Job, plan: Experiment) -> Outcome:
     if job.candidate is not None:
         strategy = job.candidate.strategy
     else:  # all rows at the start, and no round after it
-        sizes |= {"initial": len(data.pool_labels), "rounds": None, "evaluation": 0}
+        whole: dict[str, Any] = {"initial": len(data.pool_labels), "start": "random"}
+        sizes |= whole | {"rounds": None, "evaluation": 0}
     learner = ActiveLearner(
         factory,
         data,

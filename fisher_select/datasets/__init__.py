@@ -9,8 +9,10 @@ from __future__ import annotations
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import TASKS, Dataset
+from fisher_select.datasets.degradation import degraded
 from fisher_select.datasets.derive import (
     flattened,
+    pool_part,
     standardized,
     subset,
     unit_pixels,
@@ -20,6 +22,7 @@ from fisher_select.datasets.hold_out import hold_out
 from fisher_select.datasets.idx import idx
 from fisher_select.datasets.image_folder import image_folder
 from fisher_select.datasets.medmnist import medmnist
+from fisher_select.datasets.noise import noisy
 from fisher_select.datasets.numpy_files import npy, npz
 from fisher_select.datasets.packed_jpeg import packed_jpeg
 from fisher_select.datasets.projection import projected
@@ -33,6 +36,7 @@ __all__ = [
     "DatasetSpec",
     "breast_cancer",
     "cifar",
+    "degraded",
     "diabetes",
     "digits",
     "flattened",
@@ -42,9 +46,11 @@ __all__ = [
     "load",
     "medmnist",
     "names",
+    "noisy",
     "npy",
     "npz",
     "packed_jpeg",
+    "pool_part",
     "projected",
     "readers",
     "standardized",

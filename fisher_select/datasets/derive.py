@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fisher_select.datasets.dataset import Dataset
 from fisher_select.datasets.hold_out import Draw, generator
 
-__all__ = ["flattened", "standardized", "subset", "unit_pixels", "with_counts"]
+__all__ = ["flattened", "pool_part", "standardized", "subset", "unit_pixels", "with_counts"]
 
 _CHUNK_VALUES = 1 << 20  # values looked at together: bounds the float64 temporaries to 8 MB
 
@@ -87,6 +87,36 @@ def with_counts(data: Dataset, counts: Sequence[int], *, seed: int = 0) -> Datas
         rows = np.flatnonzero(data.pool_labels == number)
         drawn.append(draw.permutation(rows)[:count])
     rows = np.sort(np.concatenate(drawn))
+    return replace(data, pool_inputs=data.pool_inputs[rows], pool_labels=data.pool_labels[rows])
+
+
+def pool_part(data: Dataset, number: int, parts: int, *, seed: int = 0) -> Dataset:
+    """One of several disjoint parts of the pool; the test set stays whole.
+
+    Parts with the same seed share no row: a policy is trained on one and judged on another.
+
+    Parameters
+    ----------
+    data
+        Of any task.
+    number, parts
+        Which part, counted from 1, of how many; their sizes differ by one row at most.
+    seed
+        Of the split; the rows keep their order.
+
+    Raises
+    ------
+    ValueError
+        No such part, or fewer rows than parts.
+    """
+    n = len(data.pool_inputs)
+    if not 1 <= number <= parts <= n:
+        raise ValueError(
+            f"part must be [number, parts] with 1 <= number <= parts <= {n} rows, got "
+            f"{[number, parts]}"
+        )
+    order = generator(seed, Draw.PART).permutation(n)
+    rows = np.sort(np.array_split(order, parts)[number - 1])
     return replace(data, pool_inputs=data.pool_inputs[rows], pool_labels=data.pool_labels[rows])
 
 

@@ -31,6 +31,9 @@ class Draw(IntEnum):
     HOLD_OUT = 0
     COUNTS = 1
     PROJECTION = 2
+    NOISE = 3
+    PART = 4
+    DEGRADATION = 5
 
 
 def generator(seed: int, draw: Draw) -> np.random.Generator:

@@ -16,8 +16,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fisher_select.datasets.bundled import breast_cancer, diabetes, digits
 from fisher_select.datasets.cifar import cifar
 from fisher_select.datasets.dataset import Dataset
+from fisher_select.datasets.degradation import degraded
 from fisher_select.datasets.derive import (
     flattened,
+    pool_part,
     standardized,
     subset,
     unit_pixels,
@@ -26,6 +28,7 @@ from fisher_select.datasets.derive import (
 from fisher_select.datasets.idx import idx
 from fisher_select.datasets.image_folder import image_folder
 from fisher_select.datasets.medmnist import medmnist
+from fisher_select.datasets.noise import noisy
 from fisher_select.datasets.numpy_files import npy, npz
 from fisher_select.datasets.packed_jpeg import packed_jpeg
 from fisher_select.datasets.projection import projected
@@ -89,7 +92,8 @@ class DatasetSpec:
         Keyword arguments of the reader, `seed` left out. Paths are as the working directory
         sees them.
     seed : int
-        Of the hold-out split, of the draw of `counts` and of the `projection`.
+        Of the hold-out split, of the draw of `counts`, of the `part`, of the `noise`, of what
+        is `degraded` and of the `projection`.
     name : str or None
         Takes the place of the one the reader gives.
     licence : str or None
@@ -98,10 +102,16 @@ class DatasetSpec:
         As in `subset`; done first.
     counts : tuple of int or None
         As in `with_counts`; done second.
+    part : (int, int) or None
+        Which of how many disjoint parts of the pool, as in `pool_part`; done third.
+    noise : float or None
+        Share of the pool's images that are spoilt, as in `noisy`; done fourth.
+    degraded : (blur, noise) or None
+        Amounts of the regression of image quality, as in `degraded`; done fifth.
     scale : {"unit", "standard"} or None
-        `unit_pixels` or `standardized`; done third.
+        `unit_pixels` or `standardized`; done sixth.
     flatten : bool
-        As in `flattened`; done fourth.
+        As in `flattened`; done seventh.
     projection : int or None
         Width of a random projection, as in `projected`; done last.
 
@@ -118,6 +128,9 @@ class DatasetSpec:
     licence: str | None = None
     classes: tuple[int | str, ...] | None = None
     counts: tuple[int, ...] | None = None
+    part: tuple[int, int] | None = None
+    noise: float | None = None
+    degraded: tuple[float, float] | None = None
     scale: str | None = None
     flatten: bool = False
     projection: int | None = None
@@ -177,6 +190,12 @@ class DatasetSpec:
             data = subset(data, self.classes)
         if self.counts is not None:
             data = with_counts(data, self.counts, seed=self.seed)
+        if self.part is not None:
+            data = pool_part(data, *self.part, seed=self.seed)
+        if self.noise is not None:
+            data = noisy(data, self.noise, seed=self.seed)
+        if self.degraded is not None:
+            data = degraded(data, *self.degraded, seed=self.seed)
         if self.scale is not None:
             data = _SCALES[self.scale](data)
         if self.flatten:

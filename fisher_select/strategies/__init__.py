@@ -22,6 +22,7 @@ from fisher_select.strategies.information_gain import InformationGain
 from fisher_select.strategies.k_center import KCenter
 from fisher_select.strategies.max_det import MaxDet
 from fisher_select.strategies.random import Random
+from fisher_select.strategies.reinforcement import Reinforcement
 from fisher_select.strategies.uncertainty import Uncertainty
 from fisher_select.uncertainty import KINDS as UNCERTAINTY_KINDS
 
@@ -33,6 +34,7 @@ __all__ = [
     "KCenter",
     "MaxDet",
     "Random",
+    "Reinforcement",
     "Strategy",
     "Uncertainty",
     "get",
@@ -174,6 +176,7 @@ register("k_center_gradient", KCenter(embedding="gradient"))
 register("max_det", MaxDet())
 register("max_det_full", MaxDet(gradient="full"))
 register("random", Random())
+register("reinforcement", Reinforcement())
 register("uncertainty", Uncertainty())
 for _kind in UNCERTAINTY_KINDS:
     register(_kind, Uncertainty(kind=_kind))

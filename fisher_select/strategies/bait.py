@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fisher_select.arrays import Array
+from fisher_select.factors import check_rank, kind_of
 from fisher_select.progress import ProgressCallback
 from fisher_select.select import bait
 from fisher_select.selection import Selection
@@ -33,6 +34,10 @@ class Bait(FactorStrategy):
     memory_limit: int | str | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
+
+    def check_likelihood(self, likelihood: str) -> None:
+        """Refuse a Fisher matrix, or a rank, that is not of these outputs."""
+        check_rank(self.rank, kind_of(likelihood, self.fisher))
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return bait(

@@ -32,6 +32,26 @@ class Strategy(ABC):
         """Names of the arrays a loop has to compute for `select`, with these options."""
         return self.takes
 
+    def check_likelihood(self, likelihood: str) -> None:
+        """Refuse outputs that the strategy, with these options, cannot select by.
+
+        Parameters
+        ----------
+        likelihood : {"softmax", "sigmoid", "gaussian"}
+            Of the model: classes that exclude each other, independent labels, or a regression.
+
+        Raises
+        ------
+        ValueError
+            Says what is missing, or which option to change.
+        """
+        uses_outputs = {"probabilities", "weight"} & set(self.needs)
+        if likelihood == "softmax" or not uses_outputs or "likelihood" in self.options():
+            return
+        if likelihood == "gaussian":
+            raise ValueError("it needs probabilities, which a regression has not")
+        raise ValueError("it needs classes that exclude each other, not several labels a row")
+
     def select(
         self, *, batch_size: int, labeled: Array | None = None, **arrays: Array
     ) -> Selection:
@@ -51,6 +71,13 @@ class Strategy(ABC):
                     f"{', '.join(self.takes)}"
                 )
         return self._run(arrays, batch_size=batch_size, labeled=labeled, **self.options())
+
+    def check(self) -> None:  # noqa: B027  # most have nothing to check without arrays
+        """Raise where the options alone say that no selection is possible."""
+
+    def described(self) -> dict[str, Any]:
+        """The fields as the description of a run has them: equal where the picks are."""
+        return self.options()
 
     def options(self) -> dict[str, Any]:
         """The fields by name."""

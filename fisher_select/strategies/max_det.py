@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fisher_select.arrays import Array
-from fisher_select.determinant import max_det
+from fisher_select.determinant import check_gradient, max_det
 from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
 from fisher_select.strategies.base import FactorStrategy
@@ -29,6 +29,10 @@ class MaxDet(FactorStrategy):
     chunk_rows: int | None = None
     progress: bool | ProgressCallback = False
     seed: int | None = None
+
+    def check_likelihood(self, likelihood: str) -> None:
+        """Refuse the rank-one gradient of other outputs than softmax."""
+        check_gradient(self.gradient, likelihood, self.rank)
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return max_det(

@@ -22,6 +22,11 @@ class Uncertainty(Strategy):
 
     kind: str = "entropy"
 
+    def check_likelihood(self, likelihood: str) -> None:
+        """As any strategy, but that the average confidence is one of independent labels."""
+        if not (self.kind == "average_confidence" and likelihood == "sigmoid"):
+            super().check_likelihood(likelihood)
+
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         if "probabilities" not in arrays:
             raise ValueError("probabilities must be given, got None")
