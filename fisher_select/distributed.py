@@ -88,7 +88,9 @@ def bait(
     timeout : float, default 300
         Seconds that a rank may be behind the others, before a pick or while setting up: more
         than a sweep over the largest shard takes longer than over the smallest. A rank that is
-        dead or stopped is found out within 10 seconds whatever the timeout.
+        dead or stopped is found out within 10 seconds whatever the timeout; where it is merely
+        stopped, or its machine gone without a word, the others may take until the timeout to
+        exit.
     state : path or None
         A JSON file that rank 0 keeps of the picks so far. The same call resumes from it, on any
         number of ranks; a complete selection removes it.

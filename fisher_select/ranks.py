@@ -30,6 +30,10 @@ _MEETING = 1800.0  # seconds until all ranks have checked what they were given
 _NAP = 1e-4  # between two looks at an exchange under way
 _LOOK = 0.2  # between two looks at the store while waiting
 
+# Groups with an exchange that a stopped rank left hanging: to let go of one is to wait for its
+# timeout, which must not hold up whoever handles the error.
+_broken: list[Any] = []
+
 
 class Ranks(Protocol):
     """Several processes at the same work. All call the same methods in the same order."""
@@ -117,20 +121,21 @@ class TorchRanks:
         self._words = f"fisher_select/{count}"
 
     def sum(self, values: npt.NDArray[np.float64]) -> None:
-        from torch import from_numpy
-
-        self._exchange(lambda group: group.allreduce(from_numpy(values)))
+        tensor = _copy(values)
+        self._exchange(lambda group: group.allreduce(tensor))
+        values[:] = tensor.numpy()
 
     def gather(self, own: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
-        from torch import from_numpy
-
-        parts = list(from_numpy(out.reshape(self.ranks, -1)))
-        self._exchange(lambda group: group.allgather(parts, from_numpy(own)))
+        tensor = _copy(own)
+        parts = [tensor.new_empty(tensor.shape) for _ in range(self.ranks)]
+        self._exchange(lambda group: group.allgather(parts, tensor))
+        for part, place in zip(parts, out.reshape(self.ranks, -1), strict=True):
+            place[:] = part.numpy()
 
     def broadcast(self, values: npt.NDArray[np.float64], root: int) -> None:
-        from torch import from_numpy
-
-        self._exchange(lambda group: group.broadcast(from_numpy(values), root))
+        tensor = _copy(values)
+        self._exchange(lambda group: group.broadcast(tensor, root))
+        values[:] = tensor.numpy()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -140,9 +145,10 @@ class TorchRanks:
         heart.start()
         try:
             yield
-        except RankError:
-            raise  # the others know
         except BaseException as error:
+            _broken.append(self._group)
+            if isinstance(error, RankError):
+                raise  # the others know
             with suppress(RuntimeError):  # the store has gone with its rank
                 self._leave_word(f"rank {self.rank} stopped: {str(error) or repr(error)}", [])
             raise
@@ -234,6 +240,13 @@ class TorchRanks:
                 return silent
             self._look_for_word()
             time.sleep(_LOOK)
+
+
+def _copy(values: npt.NDArray[Any]) -> Any:
+    """A tensor that may outlive `values`: what breaks off can still be written to, late."""
+    import torch
+
+    return torch.from_numpy(values).clone()
 
 
 class Beats:
