@@ -59,6 +59,8 @@ def select(
     fields = strategy.options()
     if fields.pop("backend") not in {"auto", "cpu"}:
         raise ValueError("--backend must be auto or cpu under torchrun")
+    if fields.pop("memory_limit", None) is not None:
+        raise ValueError("memory_limit must not be given under torchrun: ranks differ in size")
     require("torch", extra="torch")
     from torch import distributed as torch_distributed
 
