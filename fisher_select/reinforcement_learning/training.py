@@ -146,12 +146,8 @@ class _Training:
         made: Mapping[str, Any],
     ) -> None:
         sizes = environment.episode
-        self._environment, self._options, self._seed, self._made = (
-            environment,
-            options,
-            seed,
-            made,
-        )
+        self._environment, self._options = environment, options
+        self._seed, self._made = seed, made
         self.rewards: list[float] = []
         self._agent = Agent(
             environment.view,
