@@ -200,8 +200,7 @@ def as_bytes(name: str, value: object) -> int | None:
         )
     number, unit, binary = found.groups()
     power = "KMGT".find(unit.upper()) + 1 if unit else 0
-    size = int(float(number) * (1024 if binary else 1000) ** power)
-    return as_count(name, size)
+    return as_count(name, int(float(number) * (1024 if binary else 1000) ** power))
 
 
 # -------------------------------------------------------------------------------- modes
