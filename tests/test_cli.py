@@ -314,7 +314,7 @@ def test_an_interrupted_run_leaves_whole_files_only(
 
         yield advance
 
-    monkeypatch.setattr(cli, "_run_progress", interrupt_after_three)
+    monkeypatch.setattr(cli, "run_progress", interrupt_after_three)
     assert failure(130, call("run", "tiny.toml")) == "interrupted"
     kept = {str(path) for path in Path("runs/tiny").glob("*/records.jsonl")}
     assert kept == {f"runs/tiny/bait-seed{seed}/records.jsonl" for seed in (0, 1)}
