@@ -50,7 +50,7 @@ bool kernel_form_pays(const LogDetProblem& problem) {
 bool in_kernel_form(const LogDetProblem& problem) {
     const bool possible = problem.factors.link == Link::vector && problem.shard == nullptr;
     if (problem.form == LogDetForm::kernel && !possible)
-        throw InputError("form: the kernel form is for kind 'gradient' in one process alone");
+        throw InputError("form: the kernel form is for kind 'gradient' alone");
     if (problem.form == LogDetForm::automatic) return possible && kernel_form_pays(problem);
     return problem.form == LogDetForm::kernel;
 }
