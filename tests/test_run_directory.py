@@ -86,12 +86,6 @@ def test_a_kill_at_any_write_leaves_a_run_that_ends_the_same(
     assert kills > 40
 
 
-def environment() -> dict[str, str]:
-    """Ours, and the tests' helpers on the path: scripts may not find their neighbours."""
-    paths = [str(CHILD.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-
-
 def child(folder: Path, seconds: float) -> subprocess.Popen[str]:
     """A run that has begun."""
     process = subprocess.Popen(
@@ -99,7 +93,6 @@ def child(folder: Path, seconds: float) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
@@ -254,7 +247,6 @@ def test_two_processes_in_one_directory_are_refused(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            env=environment(),
         )
         assert f"is in use by process {process.pid}" in second.stderr.splitlines()[-1]
     finally:
