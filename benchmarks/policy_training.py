@@ -40,7 +40,7 @@ class Size:
         )
 
 
-FULL = Size(4_000, 512, episodes=5, labels=20, rounds=3)
+FULL = Size(2_000, 512, episodes=5, labels=20, rounds=1)
 QUICK = Size(100, 64, episodes=3, labels=3, rounds=1)
 
 
