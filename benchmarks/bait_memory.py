@@ -6,15 +6,11 @@ Each size runs in a process of its own (``memory_child``), which loads no torch.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.child import run_child
 from benchmarks.engine import Settings
-from benchmarks.machine import ROOT
-from benchmarks.pairing import AnswerError
 from benchmarks.record import Figure, Record
 
 ALLOWANCE = 1.5
@@ -73,17 +69,5 @@ def memory(settings: Settings) -> Record:
 
 def measure(size: Size, settings: Settings) -> dict[str, Any]:
     """Run `memory_child` on a size; what it printed."""
-    task = json.dumps({**asdict(size), "backend": settings.backend})
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory_child", task],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise AnswerError(
-            f"the process measuring {size} ended with {done.returncode}: {done.stderr[-2000:]}"
-        )
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+    task = {**asdict(size), "backend": settings.backend}
+    return run_child("memory_child", task, f"the process measuring {size}")

@@ -7,9 +7,6 @@ class, squares added up. Both sides are measured by turns, on the same network a
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import fisher_select as fs
+from benchmarks.child import run_child
 from benchmarks.digit_images import digit_images
 from benchmarks.engine import Settings
-from benchmarks.machine import ROOT
 from benchmarks.pairing import AnswerError, Pairs, alternate
 from benchmarks.record import Figure, Record, at_least, informative, seconds
 from fisher_select import features
@@ -131,16 +128,7 @@ def diagonal(settings: Settings) -> Record:
 def selection(settings: Settings) -> Record:
     """50 of 2,000 images by a whole ResNet-18, in a process of its own."""
     size: dict[str, Any] = SELECTION_QUICK if settings.quick else SELECTION
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fisher_mask_child", json.dumps(size)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise AnswerError(f"the selection ended with {done.returncode}: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = run_child("fisher_mask_child", size, "the selection")
     if len(set(found["picks"])) != size["batch_size"]:
         raise AnswerError(f"wanted {size['batch_size']} picks, got {found['picks']}")
     peak = found["peak_bytes"] / 1e9

@@ -8,9 +8,6 @@ order, which is the floor of a pass.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.child import run_child
 from benchmarks.engine import Settings
-from benchmarks.machine import ROOT
-from benchmarks.pairing import AnswerError
 from benchmarks.record import Figure, Record, informative
 
 GB = 1e9
@@ -55,17 +51,8 @@ def streamed(settings: Settings) -> Record:
         path = Path(folder) / "features.npy"
         write_pool(path, size)
         floor = read_plainly(path)
-        task = json.dumps({**asdict(size), "path": str(path), "backend": settings.backend})
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.out_of_core_child", task],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise AnswerError(f"out of core: {done.stderr.strip()}")
-    found = json.loads(done.stdout)
+        task = {**asdict(size), "path": str(path), "backend": settings.backend}
+        found = run_child("out_of_core_child", task, "the process out of core")
     return Record(
         "out_of_core", asdict(size), figures(size, found, floor), {**found, "read_s": floor}
     )

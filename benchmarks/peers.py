@@ -8,17 +8,15 @@ the table says where each stopped.
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.child import run_child
 from benchmarks.engine import Settings
-from benchmarks.machine import ROOT
 from benchmarks.pairing import AnswerError
 from benchmarks.peers_child import Task
 from benchmarks.record import Figure, Record, seconds
@@ -117,22 +115,14 @@ def _run(side: str, method: str, n: int, size: Size, memory_limit: int) -> dict[
         memory_limit,
     )
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.peers_child", json.dumps(asdict(task))],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
+        return run_child(
+            "peers_child",
+            asdict(task),
+            f"{side}, {method}, n = {n:,}",
             timeout=size.limit_seconds,
         )
     except subprocess.TimeoutExpired:
         return {"over_seconds": size.limit_seconds}
-    if done.returncode != 0:
-        raise AnswerError(
-            f"{side}, {method}, n = {n:,}: ended with {done.returncode}: {done.stderr[-2000:]}"
-        )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def _row(method: str, words: str, size: Size, run: dict[str, Any], memory_limit: int) -> Figure:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from fisher_select import files
 
-__all__ = ["build", "read_toml"]
+__all__ = ["build", "load", "read_toml"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,24 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise files.cannot_read(path, error) from None
     except ValueError as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
+
+
+def load(kind: type[T], path: Path) -> T:
+    """Read a file and check it: `build` of its table, whose complaints name the file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        Not TOML, or a key that is missing, unknown or out of range; the message names file,
+        table and key.
+    """
+    table = read_toml(path)
+    try:
+        return build(kind, table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def build(kind: type[T], table: object, where: str = "") -> T:

@@ -11,10 +11,11 @@ import numpy as np
 from fisher_select.arrays import Array, FloatArray, as_labeled
 from fisher_select.backends import Backend
 from fisher_select.device_arrays import DeviceArray
-from fisher_select.options import as_count, as_seed, check_batch, one_of, resolve_threads
+from fisher_select.execution import resolve_execution
+from fisher_select.options import as_count, as_seed, check_batch, one_of
 from fisher_select.placement import place
 from fisher_select.pool_arrays import PoolArray, as_pool_matrix, as_pool_probabilities
-from fisher_select.progress import ProgressCallback, resolve_progress
+from fisher_select.progress import ProgressCallback
 from fisher_select.selection import Selection
 
 EMBEDDINGS = ("features", "gradient")
@@ -111,7 +112,7 @@ def k_center(
         )
     engine, (X, P) = place(backend, features=X, probabilities=P)
     as_count("batch_size", batch_size)
-    options = _options(threads, chunk_rows, progress)
+    options = resolve_execution(threads, chunk_rows, progress)
     features = as_pool_matrix("features", X)
     n = len(features)
     probabilities = (
@@ -199,7 +200,7 @@ def badge(
         raise ValueError("probabilities [n, C] must be given, got None")
     engine, (X, P) = place(backend, features=X, probabilities=P)
     as_count("batch_size", batch_size)
-    options = _options(threads, chunk_rows, progress)
+    options = resolve_execution(threads, chunk_rows, progress)
     features = as_pool_matrix("features", X)
     n = len(features)
     probabilities = as_pool_probabilities("probabilities", P, n, "softmax")
@@ -214,16 +215,6 @@ def badge(
         **options,
     )
     return _selection(found, engine.name, n)
-
-
-def _options(
-    threads: int | None, chunk_rows: int | None, progress: bool | ProgressCallback
-) -> dict[str, Any]:
-    return {
-        "threads": resolve_threads(threads),
-        "chunk_rows": 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
-        "progress": resolve_progress(progress),
-    }
 
 
 def _as_row(name: str, value: object, n: int) -> int | None:

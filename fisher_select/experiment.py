@@ -277,18 +277,5 @@ def _load_torch(trainer: TorchTrainer, model_factory: Callable[[], Any], data: D
 
 
 def load(path: Path) -> Experiment:
-    """Read and check a configuration file.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        Not TOML, or a key that is missing, unknown or out of range; the message names file,
-        table and key.
-    """
-    table = config.read_toml(path)
-    try:
-        return config.build(Experiment, table)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    """Read and check a configuration file; errors as of `fisher_select.config.load`."""
+    return config.load(Experiment, path)

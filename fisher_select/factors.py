@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fisher_select.arrays import Array, IndexArray, as_labeled
-from fisher_select.options import as_count, as_real, check_batch, one_of, resolve_threads
+from fisher_select.execution import resolve_execution
+from fisher_select.options import as_count, as_real, check_batch, one_of
 from fisher_select.pool_arrays import (
     PoolArray,
     as_pool_factors,
     as_pool_matrix,
     as_pool_probabilities,
 )
-from fisher_select.progress import ProgressCallback, resolve_progress
+from fisher_select.progress import ProgressCallback
 
 # (likelihood, fisher) -> kind of factor. Sigmoid outputs are independent, so their full
 # Fisher information is block-diagonal already.
@@ -122,9 +123,7 @@ def trace_problem(
     kind = kind_of(likelihood, fisher, dense=factors is not None)
     columns = check_rank(rank, kind)
     as_count("batch_size", batch_size)
-    threads = resolve_threads(threads)
-    chunk_rows = 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows)
-    callback = resolve_progress(progress)
+    execution = resolve_execution(threads, chunk_rows, progress)
 
     X, P, V = _arrays(kind, features, probabilities, factors, likelihood)
     n = _rows(X, V)
@@ -147,9 +146,7 @@ def trace_problem(
         scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
         use_pool_fisher=bool(use_pool_fisher),
         rank=0 if P is None else kept_columns(columns, P.shape[1]),
-        threads=threads,
-        chunk_rows=chunk_rows,
-        progress=callback,
+        **execution,
     )
 
 

@@ -21,17 +21,17 @@ from fisher_select.arrays import (
 from fisher_select.backends import Backend
 from fisher_select.device_arrays import to_host
 from fisher_select.errors import NumericalError
+from fisher_select.execution import resolve_execution
 from fisher_select.options import (
     as_count,
     as_real,
     as_seed,
     check_batch,
     one_of,
-    resolve_threads,
 )
 from fisher_select.placement import place
 from fisher_select.pool_arrays import PoolArray, as_pool_matrix, as_pool_probabilities
-from fisher_select.progress import ProgressCallback, resolve_progress
+from fisher_select.progress import ProgressCallback
 from fisher_select.ranking import top
 from fisher_select.selection import Selection
 
@@ -282,9 +282,7 @@ def _scores(
     scores: npt.NDArray[np.float64] = engine.call(
         "information_gain",
         **vars(problem),
-        threads=resolve_threads(threads),
-        chunk_rows=0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
-        progress=resolve_progress(progress),
+        **resolve_execution(threads, chunk_rows, progress),
     )
     overflowed = np.flatnonzero(~np.isfinite(scores))
     if overflowed.size:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,10 @@ from fisher_select.arrays import Array, IndexArray, as_labeled
 from fisher_select.backends import Backend
 from fisher_select.device_arrays import DeviceArray
 from fisher_select.errors import NumericalError
-from fisher_select.options import as_count, resolve_threads
+from fisher_select.execution import resolve_execution
 from fisher_select.placement import place
 from fisher_select.pool_arrays import PoolArray, as_pool_matrix
-from fisher_select.progress import ProgressCallback, resolve_progress
+from fisher_select.progress import ProgressCallback
 from fisher_select.reference.mean_distance import LEVELS, MANTISSA_BITS
 
 Float64 = npt.NDArray[np.float64]
@@ -78,7 +77,7 @@ def mean_distances(
     megabytes a thread.
     """
     engine, (X, references) = place(backend, features=X, references=references)
-    options = _options(threads, chunk_rows, progress)
+    options = resolve_execution(threads, chunk_rows, progress)
     features = as_pool_matrix("features", X)
     others = as_pool_matrix("references", references)
     if others.shape[1] != features.shape[1]:
@@ -147,7 +146,7 @@ class MeanDistances:
         progress: bool | ProgressCallback = False,
     ) -> None:
         self._engine, (X,) = place(backend, features=X)
-        self._options = _options(threads, chunk_rows, progress)
+        self._options = resolve_execution(threads, chunk_rows, progress)
         self._features = as_pool_matrix("features", X)
         n, d = self._features.shape
         rows = as_labeled(labeled, n)
@@ -283,13 +282,3 @@ def _largest(engine: Backend, matrix: PoolArray) -> float:
     if isinstance(matrix, DeviceArray):
         return float(engine.call("largest_entry", features=matrix))
     return max(float(matrix.max()), -float(matrix.min()))
-
-
-def _options(
-    threads: int | None, chunk_rows: int | None, progress: bool | ProgressCallback
-) -> dict[str, Any]:
-    return {
-        "threads": resolve_threads(threads),
-        "chunk_rows": 0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
-        "progress": resolve_progress(progress),
-    }

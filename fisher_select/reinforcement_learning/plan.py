@@ -95,21 +95,8 @@ class PolicyPlan:
 
 
 def load(path: Path) -> PolicyPlan:
-    """Read and check a configuration file.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        Not TOML, or a key that is missing, unknown or out of range; the message names file,
-        table and key.
-    """
-    table = config.read_toml(path)
-    try:
-        return config.build(PolicyPlan, table)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    """Read and check a configuration file; errors as of `fisher_select.config.load`."""
+    return config.load(PolicyPlan, path)
 
 
 def _described(data: Dataset) -> dict[str, Any]:
