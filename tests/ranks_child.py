@@ -109,10 +109,11 @@ def broken() -> Any:
         os.kill(os.getpid(), getattr(signal, how))
 
     last = dist.get_rank() == dist.get_world_size() - 1
+    # A stopped rank's exchange keeps the others from exiting until the timeout.
+    timeout = 8.0 if how == "SIGSTOP" else 60.0
+    told = leave if last else False
     try:
-        select(
-            None, state=FOLDER / "picks.json", progress=leave if last else False, timeout=8.0
-        )
+        select(None, state=FOLDER / "picks.json", progress=told, timeout=timeout)
     except (fs.distributed.RankError, MemoryError, KeyboardInterrupt) as error:
         late = time.time() - (FOLDER / "broken").stat().st_mtime
         return {"type": type(error).__name__, "words": str(error), "seconds": late}

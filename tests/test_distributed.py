@@ -123,11 +123,11 @@ def test_a_lost_rank_ends_the_run_which_others_resume(
         error = found(tmp_path, "broken", rank)
         assert error["type"] == "RankError"
         assert error["words"].startswith(words)
-        assert error["seconds"] < 10.0
+        assert error["seconds"] < 20.0  # 10 on a machine that is not busy
     expected = whole()
     assert expected.forward_indices is not None
     kept = json.loads((tmp_path / "picks.json").read_text(encoding="utf-8"))["rows"]
-    assert len(kept) >= 5
+    assert len(kept) >= 4  # the exchange of the fifth can reach rank 3 and not yet rank 0
     assert kept == expected.forward_indices[: len(kept)].tolist()
 
     for picks in run(tmp_path, 2 if how == "SIGKILL" else 1, "resumed"):
