@@ -14,7 +14,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const OptionalArray& probabilities, const OptionalArray& factors,
                       const py::array_t<int64_t>& labeled, int64_t batch_size,
                       int64_t forward_count, double lam, double shrink, double scale,
-                      bool use_pool_fisher, int64_t rank, int threads, int64_t chunk_rows,
+                      bool use_pool_fisher, int64_t rank, const std::string& search,
+                      double search_part, uint64_t search_seed, int threads, int64_t chunk_rows,
                       const py::object& progress, const std::string& instruction_set,
                       bool mapped, const py::object& shard) {
     TraceProblem problem;
@@ -26,6 +27,7 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     problem.shrink = shrink;
     problem.scale = scale;
     problem.use_pool_fisher = use_pool_fisher;
+    problem.search = search_options(search, search_part, search_seed);
     const std::optional<Shard> own = make_shard(shard);
     problem.shard = own ? &*own : nullptr;
     const Context context = make_context(threads, progress);
@@ -35,6 +37,7 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     }();
     py::dict out = selection_dict(result);
     out["forward_indices"] = to_array(result.forward_indices);
+    out["search_share"] = result.search.share;
     return out;
 }
 
@@ -69,8 +72,9 @@ void bind_fisher(py::module_& m) {
     m.def("trace_select", &trace_select, py::kw_only(), py::arg("kind"), py::arg("features"),
           py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
-          py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0, py::arg("threads"),
-          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0,
+          py::arg("search") = "full", py::arg("search_part") = 1.0, py::arg("search_seed") = 0,
+          py::arg("threads"), py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("instruction_set") = "auto", py::arg("mapped") = false,
           py::arg("shard") = py::none(),
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"

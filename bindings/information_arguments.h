@@ -29,6 +29,13 @@ inline LogDetForm log_det_form(const std::string& name) {
     throw InputError("form: unknown form '" + name + "'");
 }
 
+inline SearchOptions search_options(const std::string& name, double part, uint64_t seed) {
+    if (name == "full") return {};
+    if (name == "lazy") return {Search::lazy, 1.0, seed};
+    if (name == "stochastic") return {Search::stochastic, part, seed};
+    throw InputError("search: unknown search '" + name + "'");
+}
+
 /// The part of a problem that every objective of information has. Arrays are NumPy's or a
 /// device's.
 template <class Array>

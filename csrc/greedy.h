@@ -17,6 +17,7 @@
 #include "context.h"
 #include "error.h"
 #include "portable.h"
+#include "search.h"
 
 namespace fisher_select {
 
@@ -32,6 +33,7 @@ struct GreedyResult {
     std::vector<double> scores;  // exact, when picked
     int64_t refreshes = 0;
     double max_drift = 0.0;  // largest relative error of a screened leader
+    SearchReport search;
 };
 
 struct Leader {

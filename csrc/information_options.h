@@ -7,6 +7,7 @@
 
 #include "candidate.h"
 #include "greedy.h"
+#include "search.h"
 #include "view.h"
 
 namespace fisher_select {
@@ -22,6 +23,7 @@ struct PoolOptions {
     double scale = 1.0;      // of every factor
     double sign = 1.0;       // 1 scores additions to M, -1 removals
     int64_t chunk_rows = 0;  // 0: by the size of a cache, or of a workspace
+    SearchOptions search;
 };
 
 /// One greedy stage: candidates `rows`, of which `taken` [rows.count] is 1 for those that must

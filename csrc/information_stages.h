@@ -44,6 +44,9 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
     PoolOptions pool;
     pool.scale = problem.scale;
     pool.chunk_rows = problem.chunk_rows;
+    PoolOptions searched = pool;
+    searched.search = problem.search;
+    searched.search.picks = problem.forward_count;
     const double blind = problem.use_pool_fisher ? 0.0 : factors.blind_trace(problem.lam);
 
     context.progress("fisher", 0, 1);
@@ -63,12 +66,13 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
                                                 mask(n, problem.labeled),
                                                 Direction::add,
                                                 Precision::float32,
-                                                pool,
+                                                searched,
                                                 {"forward", problem.forward_count}});
         lap("setup");
         GreedyResult found = run_stage(stage, blind, result);
         forward = std::move(found.picks);
         gains = std::move(found.scores);
+        result.search = found.search;
         stage.settle();
         lap("forward");
     }

@@ -10,6 +10,7 @@
 
 #include "context.h"
 #include "factors.h"
+#include "search.h"
 #include "shard.h"
 #include "view.h"
 
@@ -41,6 +42,7 @@ struct TraceProblem : InformationProblem {
     double shrink = 1.0;  // of the labelled mean
     double scale = 1.0;   // of the pool's factors
     bool use_pool_fisher = true;
+    SearchOptions search;  // of the forward stage, CPU only
 };
 
 /// How log det M is kept: by M itself, or, for Link::vector alone, by the kernel of the
@@ -62,6 +64,7 @@ struct InformationResult {
     std::vector<int64_t> forward_indices;  // trace: all forward picks
     int64_t refreshes = 0;
     double max_drift = 0.0;  // largest relative error of a screened score that was checked
+    SearchReport search;     // trace: of the forward stage
     std::vector<std::pair<std::string, double>> seconds;  // by stage
 };
 

@@ -32,7 +32,11 @@ public:
                      problem.precision, problem.pool, instruction_set) {}
 
     GreedyResult run() {
-        if (shard_ == nullptr) return pick_greedily(context_, objective_, taken_, greedy_);
+        if (shard_ == nullptr) {
+            GreedyResult found = pick_greedily(context_, objective_, taken_, greedy_);
+            found.search = objective_.search_report();
+            return found;
+        }
         using Picker = ShardedPicker<InformationObjective>;
         Picker picker(objective_, taken_, greedy_.rtol, *shard_, *picked_);
         return Greedy<Picker>(context_, picker, greedy_).run();

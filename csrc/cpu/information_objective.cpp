@@ -91,7 +91,11 @@ void InformationObjective::rebuild_state() {
             single_ = std::make_unique<PoolState<float>>(
                 context_, factors_, rows_, pool_kernels<float>(instruction_set_), options_);
         single_->reset(information_);
+        if (!lazy_ && options_.search.search != Search::full)
+            lazy_ = std::make_unique<LazySweep>(context_, *single_, count(), options_.search);
     } else {
+        search_report_ = search_report();
+        lazy_.reset();
         single_.reset();
         if (!double_)
             double_ = std::make_unique<PoolState<double>>(
@@ -108,6 +112,7 @@ double InformationObjective::resolution() const {
 
 void InformationObjective::calibrate(const std::vector<char>& taken) {
     error_scale_ = single_ ? single_->largest_trace(taken) : double_->largest_trace(taken);
+    if (lazy_) lazy_->restart(taken);
 }
 
 bool InformationObjective::worn(double best) const {
@@ -137,7 +142,10 @@ bool InformationObjective::raise_precision(int64_t step) {
 
 void InformationObjective::apply_pending_update() {
     if (!update_pending_) return;
-    single_ ? single_->update(panel_) : double_->update(panel_);
+    if (lazy_)
+        lazy_->update(panel_);
+    else
+        single_ ? single_->update(panel_) : double_->update(panel_);
     update_pending_ = false;
 }
 
@@ -215,6 +223,7 @@ void InformationObjective::commit(int64_t candidate) {
     };
     if (scored() == batch_.end()) evaluate(&candidate, 1);
     committed_.push_back(rows_[candidate]);
+    if (lazy_) lazy_->take(candidate);
     commit_at(scored() - batch_.begin());
 }
 

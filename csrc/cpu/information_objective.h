@@ -11,6 +11,7 @@
 #include "context.h"
 #include "factors.h"
 #include "information.h"
+#include "lazy_sweep.h"
 #include "pool_state.h"
 
 namespace fisher_select::cpu {
@@ -33,7 +34,10 @@ public:
     template <class Visit>
     void visit_screened(const Visit& visit) {
         apply_pending_update();
-        single_ ? visit(single_->scores()) : visit(double_->scores());
+        if (lazy_)
+            visit(lazy_->scores());
+        else
+            single_ ? visit(single_->scores()) : visit(double_->scores());
     }
     void exact(const std::vector<int64_t>& candidates, double* scores);
     void commit(int64_t candidate);
@@ -49,6 +53,8 @@ public:
 
     /// tr(M^-1 F), or log det M, after each commit.
     const std::vector<double>& path() const { return path_; }
+
+    SearchReport search_report() const { return lazy_ ? lazy_->report() : search_report_; }
 
 private:
     /// What scoring one candidate exactly leaves behind for committing it; its vectors and
@@ -85,6 +91,8 @@ private:
     std::string instruction_set_;
     std::unique_ptr<PoolState<float>> single_;
     std::unique_ptr<PoolState<double>> double_;
+    std::unique_ptr<LazySweep> lazy_;  // of single_, where not all candidates are searched
+    SearchReport search_report_;       // of a lazy_ that is gone
 
     // The last batch scored exactly: a candidate has one vector, or a slot each if dense.
     std::vector<Candidate> batch_;

@@ -8,7 +8,7 @@
 
 #include "mapped_rows.h"
 #include "parallel.h"
-#include "rows.h"
+#include "portable.h"
 
 namespace fisher_select::cpu {
 namespace {
@@ -17,6 +17,7 @@ constexpr int64_t kPanel = 64;  // columns of Q or P converted at a time
 // Rows taken together where the state is rebuilt, so that a converted panel pays: chunks at
 // least, and more of them where products of that many values allow.
 constexpr int64_t kResetChunks = 4, kResetRows = 512, kResetValues = int64_t{1} << 22;
+constexpr int64_t kArranged = 64;  // blocks of candidates that a task lays out
 constexpr const char* kRemedy =
     "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
 
@@ -90,13 +91,15 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
     }
     const int64_t padded = lane_blocks(rows.count) * kLanes, groups = factors.groups;
     if (factors.link != Link::identity)
-        s_ = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
+        arrays_.s = Buffer<T>({padded, factors.link_size()}, "the pool's links", kRemedy);
     if (factors.mean_size() > 0)
-        mu_ = Buffer<T>({padded, factors.mean_size()}, "the pool's links", kRemedy);
-    g_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state G", kRemedy);
+        arrays_.mu = Buffer<T>({padded, factors.mean_size()}, "the pool's links", kRemedy);
+    arrays_.g =
+        Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state G", kRemedy);
     if (options.criterion == Criterion::trace)
-        h_ = Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
-    score_ = Buffer<T>({padded}, "the pool's scores", kRemedy);
+        arrays_.h =
+            Buffer<T>({padded, groups, triangle(factors.rank)}, "the pool state H", kRemedy);
+    arrays_.score = Buffer<T>({padded}, "the pool's scores", kRemedy);
     panel_ = Buffer<T>({factors.panel_columns(options.criterion), factors.length()},
                        "the panel U | R", kRemedy);
     load_links();
@@ -106,7 +109,8 @@ template <class T>
 PoolState<T>::~PoolState() = default;
 
 template <class T>
-PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
+PoolChunk<T> PoolState<T>::chunk(PoolArrays<T>& arrays, int64_t begin, int64_t size,
+                                 T* work) const {
     const int64_t state = begin * factors_.groups * triangle(factors_.rank);
     PoolChunk<T> c;
     c.link = factors_.link;
@@ -117,11 +121,11 @@ PoolChunk<T> PoolState<T>::chunk(int64_t begin, int64_t size, T* work) {
     c.links = factors_.group_links();
     c.means = static_cast<int>(factors_.mean_size());
     c.blocks = lane_blocks(size);
-    c.s = s_.empty() ? nullptr : s_.data() + begin * factors_.link_size();
-    c.mu = mu_.empty() ? nullptr : mu_.data() + begin * factors_.mean_size();
-    c.G = g_.data() + state;
-    c.H = h_.empty() ? nullptr : h_.data() + state;
-    c.score = score_.data() + begin;
+    c.s = arrays.s.empty() ? nullptr : arrays.s.data() + begin * factors_.link_size();
+    c.mu = arrays.mu.empty() ? nullptr : arrays.mu.data() + begin * factors_.mean_size();
+    c.G = arrays.g.data() + state;
+    c.H = arrays.h.empty() ? nullptr : arrays.h.data() + state;
+    c.score = arrays.score.data() + begin;
     c.work = work;
     return c;
 }
@@ -147,8 +151,8 @@ void PoolState<T>::for_chunks(bool resetting, const Body& body) {
 template <class T>
 void PoolState<T>::load_links() {
     if (factors_.link == Link::identity) return;
-    s_.zero();
-    mu_.zero();
+    arrays_.s.zero();
+    arrays_.mu.zero();
     constexpr int64_t kRows = 64 * kLanes;
     parallel_for(context_, (rows_.count + kRows - 1) / kRows, [&](int64_t task, int) {
         std::vector<double> s(static_cast<size_t>(factors_.link_size())),
@@ -163,23 +167,24 @@ void PoolState<T>::load_links() {
                     own += kLanes;
                 }
             };
-            scatter(s, s_);
-            scatter(mu, mu_);
+            scatter(s, arrays_.s);
+            scatter(mu, arrays_.mu);
         }
     });
 }
 
 template <class T>
 void PoolState<T>::reset(const Information& information) {
+    arrange(Layout::lanes);
     const T scale = static_cast<T>(options_.scale * options_.scale);
     for_chunks(true, [&](int64_t begin, int64_t size, Worker& worker) {
-        const PoolChunk<T> own = chunk(begin, size, worker.work.data());
+        const PoolChunk<T> own = chunk(arrays_, begin, size, worker.work.data());
         const bool dense = factors_.kind == FactorKind::dense;
         RowChunk<T> x{};
         if (!dense)
             x = load_rows<T>(factors_.vectors, rows_, begin, size, 0, worker.rows.data());
         for (const bool of_p : {false, true}) {
-            if (of_p && h_.empty()) continue;
+            if (of_p && arrays_.h.empty()) continue;
             if (dense)
                 raw_products_by_slot(information, of_p, begin, size, worker);
             else
@@ -248,27 +253,59 @@ void PoolState<T>::raw_products_by_slot(const Information& information, bool of_
 }
 
 template <class T>
-void PoolState<T>::update(const Buffer<double>& panel) {
+void PoolState<T>::scale_panel(const Buffer<double>& panel, T* to) const {
     for (int64_t i = 0; i < panel.size(); ++i)
-        panel_[i] = static_cast<T>(options_.scale * panel[i]);
-    const int64_t length = factors_.length(), slots = factors_.vectors.slots;
+        to[i] = static_cast<T>(options_.scale * panel[i]);
+}
+
+/// products [columns, stride] of a slot: <x_i, u_j> for `size` rows x and the panel's columns
+/// u.
+template <class T>
+void PoolState<T>::multiply(const RowChunk<T>& x, int64_t size, const T* panel, int64_t slot,
+                            T* products, int64_t stride) const {
+    const int64_t length = factors_.length();
     const int columns = static_cast<int>(factors_.panel_columns(options_.criterion));
+    T* out = products + slot * columns * stride;
+    if (columns <= kFewColumns)
+        kernels_.dots(x.data, x.stride, size, length, panel, columns, out, stride);
+    else
+        context_.blas.gemm('T', 'N', static_cast<int>(size), columns, static_cast<int>(length),
+                           T{1}, x.data, static_cast<int>(x.stride), panel,
+                           static_cast<int>(length), T{0}, out, static_cast<int>(stride));
+}
+
+template <class T>
+void PoolState<T>::update(const Buffer<double>& panel) {
+    scale_panel(panel, panel_.data());
     for_chunks(false, [&](int64_t begin, int64_t size, Worker& worker) {
-        for (int64_t slot = 0; slot < slots; ++slot) {
-            const RowChunk<T> x =
-                load_rows<T>(factors_.vectors, rows_, begin, size, slot, worker.rows.data());
-            T* out = worker.products.data() + slot * columns * worker.stride;
-            if (columns <= kFewColumns)
-                kernels_.dots(x.data, x.stride, size, length, panel_.data(), columns, out,
-                              worker.stride);
-            else
-                context_.blas.gemm(
-                    'T', 'N', static_cast<int>(size), columns, static_cast<int>(length), T{1},
-                    x.data, static_cast<int>(x.stride), panel_.data(), static_cast<int>(length),
-                    T{0}, out, static_cast<int>(worker.stride));
-        }
-        kernels_.update(chunk(begin, size, worker.work.data()), worker.products.data(),
+        for (int64_t slot = 0; slot < factors_.vectors.slots; ++slot)
+            multiply(
+                load_rows<T>(factors_.vectors, rows_, begin, size, slot, worker.rows.data()),
+                size, panel_.data(), slot, worker.products.data(), worker.stride);
+        kernels_.update(chunk(arrays_, begin, size, worker.work.data()), worker.products.data(),
                         worker.stride, static_cast<T>(options_.sign));
+    });
+}
+
+template <class T>
+void PoolState<T>::arrange(Layout layout) {
+    if (layout == layout_) return;
+    layout_ = layout;
+    const int64_t blocks = lane_blocks(rows_.count);
+    for_arrays([&](Buffer<T> PoolArrays<T>::* array, int64_t width) {
+        // [width, kLanes] of a block become [kLanes, width], or the reverse.
+        const int64_t lanes = kLanes, from = layout == Layout::rows ? lanes : width;
+        const int64_t size = width * lanes;
+        parallel_for(context_, ceil_div(blocks, kArranged), [&](int64_t task, int) {
+            std::vector<T> copy(static_cast<size_t>(size));
+            for (int64_t b = task * kArranged; b < std::min(blocks, (task + 1) * kArranged);
+                 ++b) {
+                T* own = (arrays_.*array).data() + b * size;
+                std::copy_n(own, size, copy.data());
+                for (int64_t i = 0; i < size; ++i)
+                    own[i % from * (size / from) + i / from] = copy[static_cast<size_t>(i)];
+            }
+        });
     });
 }
 
@@ -278,8 +315,8 @@ double PoolState<T>::largest_trace(const std::vector<char>& taken) const {
     double largest = 0.0;
     for (int64_t i = 0; i < rows_.count; ++i) {
         if (taken[static_cast<size_t>(i)]) continue;
-        const T* own =
-            (h_.empty() ? g_ : h_).data() + i / kLanes * groups * entries * kLanes + i % kLanes;
+        const T* own = (arrays_.h.empty() ? arrays_.g : arrays_.h).data() +
+                       i / kLanes * groups * entries * kLanes + i % kLanes;
         double trace = 0.0;
         for (int64_t g = 0; g < groups; ++g)
             for (int a = 0; a < factors_.rank; ++a)

@@ -13,8 +13,21 @@
 #include "information.h"
 #include "information_options.h"
 #include "pool_kernels.h"
+#include "rows.h"
 
 namespace fisher_select::cpu {
+
+/// What is kept of the candidates: values of each, sixteen candidates a block. Within a block a
+/// lane each, for sweeps, or one candidate behind the other, for visits to a few of them.
+template <class T>
+struct PoolArrays {
+    Buffer<T> s, mu, g, h;
+    Buffer<T> score;  // one a candidate
+};
+enum class Layout { lanes, rows };
+
+template <class T>
+class PoolVisitor;
 
 template <class T>
 class PoolState {
@@ -32,18 +45,32 @@ public:
     /// 2 n d groups c r multiplications, and reads the pool once.
     void update(const Buffer<double>& panel);
 
+    /// `panel` as the pool multiplies it: scaled, in its precision.
+    void scale_panel(const Buffer<double>& panel, T* to) const;
+    int64_t panel_size() const { return panel_.size(); }
+
+    /// Lays the arrays out; reset() and update() work on lanes, visits on rows. One pass over
+    /// the state.
+    void arrange(Layout layout);
+
     /// sign tr(H (I + sign G)^-1), or sign log det(I + sign G), of each candidate
     /// [rows.count]: higher is better.
-    const T* scores() const { return score_.data(); }
+    const T* scores() const { return arrays_.score.data(); }
 
     /// The largest tr(H) (log-det: tr(G)) of a free candidate: the scale of the errors that
     /// updates leave behind.
     double largest_trace(const std::vector<char>& taken) const;
 
 private:
+    friend class PoolVisitor<T>;
     struct Worker;  // one thread's buffers, kept from sweep to sweep
 
-    PoolChunk<T> chunk(int64_t begin, int64_t size, T* work);
+    /// body(array, values of it a candidate) for every array in use but the scores.
+    template <class Body>
+    void for_arrays(const Body& body);
+    PoolChunk<T> chunk(PoolArrays<T>& arrays, int64_t begin, int64_t size, T* work) const;
+    void multiply(const RowChunk<T>& x, int64_t size, const T* panel, int64_t slot, T* products,
+                  int64_t stride) const;
     void load_links();
     void raw_products_by_class(const Information& information, bool of_p, const T* x,
                                int64_t stride, int64_t rows, Worker& worker) const;
@@ -58,10 +85,21 @@ private:
     const PoolKernels<T>& kernels_;
     PoolOptions options_;
     int64_t chunk_rows_, reset_rows_;  // multiples of kLanes
-    Buffer<T> s_, mu_, g_, h_, score_;
+    PoolArrays<T> arrays_;
+    Layout layout_ = Layout::lanes;
     Buffer<T> panel_;
     bool resetting_ = false;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
+
+template <class T>
+template <class Body>
+void PoolState<T>::for_arrays(const Body& body) {
+    const int64_t state = int64_t{factors_.groups} * triangle(factors_.rank);
+    if (!arrays_.s.empty()) body(&PoolArrays<T>::s, factors_.link_size());
+    if (!arrays_.mu.empty()) body(&PoolArrays<T>::mu, factors_.mean_size());
+    body(&PoolArrays<T>::g, state);
+    if (!arrays_.h.empty()) body(&PoolArrays<T>::h, state);
+}
 
 }  // namespace fisher_select::cpu

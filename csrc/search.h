@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the forward stage of a selection by information looks for a pick.
+#pragma once
+
+#include <cstdint>
+
+namespace fisher_select {
+
+/// Which candidates a pick looks at.
+enum class Search {
+    full,        ///< all
+    lazy,        ///< those whose stale gain can still win
+    stochastic,  ///< a random part of them
+};
+
+struct SearchOptions {
+    Search search = Search::full;
+    double part = 1.0;  // stochastic: of the candidates, at each pick
+    uint64_t seed = 0;
+    int64_t picks = 0;  // of the stage, at the most
+};
+
+/// What a search did.
+struct SearchReport {
+    double share = 1.0;  // of the updates of candidates that a full search makes
+};
+
+}  // namespace fisher_select
