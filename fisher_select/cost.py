@@ -39,6 +39,8 @@ class Work:
         Numbers a candidate keeps beside G and H.
     matrices : int
         M, Q, P, and F where it is not the identity.
+    copied : int
+        Bytes of the outputs of `top_classes`.
     threads, chunk_rows : int
         0 rows: the engine's choice.
     """
@@ -54,6 +56,7 @@ class Work:
     rank: int
     links: int
     matrices: int
+    copied: int
     threads: int
     chunk_rows: int
 
@@ -116,7 +119,8 @@ class Work:
         picks = {"state": state, "updates": updates, "leaders": leaders + step}
         rebuilding = {"updates": updates if self.backward else 0, "root": root}
         stage = max((picks, rebuilding), key=lambda parts: sum(parts.values()))
-        return {"matrices": self.matrices * matrix, **stage}
+        outputs = {"outputs": self.copied} if self.copied else {}
+        return {"matrices": self.matrices * matrix, **outputs, **stage}
 
     def _state(self, rows: int, item: int) -> int:
         padded = -(-rows // _LANES) * _LANES
@@ -202,8 +206,17 @@ def work_of(
     use_pool_fisher: bool,
     threads: int,
     chunk_rows: int,
+    top: int = 0,
+    item: int = 4,
 ) -> Work:
-    """The work of a TraceProblem: `outputs` is C, or r of dense factors; `rank` as there."""
+    """The work of a TraceProblem: `outputs` is C, or r of dense factors; `rank` as there.
+
+    `top` classes are kept, 0 for all, in a copy of so many columns of numbers of `item` bytes.
+    """
+    copied = 0
+    if top:
+        outputs = top + 1 if kind == "softmax" else top
+        copied = item * n * outputs
     groups, classes, columns, links, slots = 1, 1, 1, 1, 1
     if kind == "softmax" and rank:
         classes, columns, links = outputs, rank, outputs + 2 * rank
@@ -229,6 +242,7 @@ def work_of(
         rank=columns,
         links=links,
         matrices=4 if use_pool_fisher else 3,
+        copied=copied,
         threads=threads,
         chunk_rows=chunk_rows,
     )

@@ -26,8 +26,9 @@ against it there, not against a best gain that is itself noise."""
 # -------------------------------------------------------------------------- information
 def pool_factors(problem: TraceProblem, rank: int = 0) -> Float64:
     """V [n, D, r] of every row, unscaled; 0 keeps all columns."""
-    pool = (problem.features, problem.probabilities, problem.factors)
-    return factors_of(problem.kind, *pool, rank)
+    probabilities, merged = problem.outputs()
+    pool = (problem.features, probabilities, problem.factors)
+    return factors_of(problem.kind, *pool, rank, merged)
 
 
 def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
