@@ -14,8 +14,8 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const OptionalArray& probabilities, const OptionalArray& factors,
                       const py::array_t<int64_t>& labeled, int64_t batch_size,
                       int64_t forward_count, double lam, double shrink, double scale,
-                      bool use_pool_fisher, int64_t rank, int64_t merged, int threads,
-                      int64_t chunk_rows, const py::object& progress,
+                      bool use_pool_fisher, int64_t rank, int64_t merged, int64_t candidates,
+                      int threads, int64_t chunk_rows, const py::object& progress,
                       const std::string& instruction_set, bool mapped,
                       const py::object& shard) {
     TraceProblem problem;
@@ -27,6 +27,7 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     problem.shrink = shrink;
     problem.scale = scale;
     problem.use_pool_fisher = use_pool_fisher;
+    problem.candidates = candidates;
     const std::optional<Shard> own = make_shard(shard);
     problem.shard = own ? &*own : nullptr;
     const Context context = make_context(threads, progress);
@@ -71,9 +72,10 @@ void bind_fisher(py::module_& m) {
           py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
           py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0,
-          py::arg("merged") = 1, py::arg("threads"), py::arg("chunk_rows") = 0,
-          py::arg("progress") = py::none(), py::arg("instruction_set") = "auto",
-          py::arg("mapped") = false, py::arg("shard") = py::none(),
+          py::arg("merged") = 1, py::arg("candidates") = 0, py::arg("threads"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("instruction_set") = "auto", py::arg("mapped") = false,
+          py::arg("shard") = py::none(),
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
           "fisher_select.select, not here. BLAS should be limited to one thread meanwhile.\n"
           "`mapped`: features, or factors, lie in a file that is mapped read-only.\n"

@@ -90,6 +90,15 @@ struct Factors {
     /// One slot of sample i in float64, x [length].
     FS_HOST_DEVICE void load_vector(int64_t i, int slot, double* x) const;
 
+    /// Samples [begin, begin + count) where they lie.
+    Factors slice(int64_t begin, int64_t count) const {
+        Factors part = *this;
+        part.vectors = vectors.slice(begin, count);
+        if (probabilities.data != nullptr)
+            part.probabilities = probabilities.slice(begin, count);
+        return part;
+    }
+
     /// Whether two samples are the same to the last bit, so that one stands for both.
     FS_HOST_DEVICE bool same(int64_t i, int64_t j) const;
 

@@ -81,6 +81,9 @@ class TraceProblem:
         Leading columns of L that a candidate's softmax factor keeps; 0: all.
     classes : int64 array [c], sorted, or None
         Classes that F and M keep; a softmax's others are merged into one. None: all.
+    candidates : int
+        Unlabelled rows with the largest gains at the first M that the forward stage picks
+        from; 0: all.
     threads : int
     chunk_rows : int
         Rows a thread works on at a time; 0 leaves it to the backend.
@@ -102,6 +105,7 @@ class TraceProblem:
     use_pool_fisher: bool
     rank: int
     classes: IndexArray | None
+    candidates: int
     threads: int
     chunk_rows: int
     progress: ProgressCallback | None
@@ -130,6 +134,7 @@ def trace_problem(
     fisher: str = "full",
     rank: int | None = None,
     top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -148,6 +153,8 @@ def trace_problem(
     columns = check_rank(rank, kind)
     top = check_top_classes(top_classes, kind, columns)
     as_count("batch_size", batch_size)
+    if prefilter is not None:
+        as_count("prefilter", prefilter)
     execution = resolve_execution(threads, chunk_rows, progress)
 
     X, P, V = _arrays(kind, features, probabilities, factors, likelihood)
@@ -157,6 +164,7 @@ def trace_problem(
     if totals is not None:
         n, m = totals(n, m)
     batch = check_batch(batch_size, n, m)
+    forward = forward_count_of(oversample, batch, n - m)
     weight = m / (m + batch) if normalization == "reference" else 1.0
     return TraceProblem(
         kind=kind,
@@ -165,13 +173,14 @@ def trace_problem(
         factors=V,
         labeled=rows,
         batch_size=batch,
-        forward_count=forward_count_of(oversample, batch, n - m),
+        forward_count=forward,
         lam=lam,
         shrink=weight,
         scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
         use_pool_fisher=bool(use_pool_fisher),
         rank=0 if P is None else kept_columns(columns, P.shape[1]),
         classes=_kept_classes(X, P, kind, top, totals),
+        candidates=candidate_count(prefilter, forward, n - m),
         **execution,
     )
 
@@ -231,6 +240,18 @@ def _kept_classes(
     if totals is not None:  # also of ranks that keep all, which are to be told apart
         traces = totals.sum(traces)
     return largest(traces, count) if count else None
+
+
+def candidate_count(prefilter: int | None, forward: int, free: int) -> int:
+    """Rows that the forward stage picks from, 0 for all `free` ones."""
+    if prefilter is None:
+        return 0
+    if as_count("prefilter", prefilter) < forward:
+        raise ValueError(
+            f"prefilter must leave rows for all forward picks, {forward} (oversample times "
+            f"batch_size), got {prefilter}"
+        )
+    return prefilter if prefilter < free else 0
 
 
 def _arrays(

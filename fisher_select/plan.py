@@ -13,6 +13,7 @@ from fisher_select.arrays import Array, as_labeled
 from fisher_select.cost import Work, work_of
 from fisher_select.factors import (
     TraceProblem,
+    candidate_count,
     check_rank,
     forward_count_of,
     kept_columns,
@@ -42,7 +43,7 @@ class Plan:
     memory : mapping of str to int
         Bytes at the peak: "matrices" (M, F, Q, P), "outputs" of `top_classes`, "state" of the
         pool with its workspace, "updates" and "leaders" of a pick, or "root" while M is
-        inverted.
+        inverted, or "prefilter" while it looks at all rows.
     flops : float
         Floating-point operations of all stages: twice the multiplications.
     seconds : mapping of str to float
@@ -100,6 +101,7 @@ def plan(
     fisher: str = "full",
     rank: int | None = None,
     top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -118,7 +120,7 @@ def plan(
         "512MiB".
     batch_size, oversample, likelihood, fisher, rank, top_classes
         As for `bait`.
-    use_pool_fisher, threads, chunk_rows
+    prefilter, use_pool_fisher, threads, chunk_rows
         As for `bait`.
 
     Returns
@@ -140,18 +142,21 @@ def plan(
     n, length, outputs = _shape(kind, X, P, factors)
     m = _labeled_count(labeled, n)
     batch = check_batch(batch_size, n, m)
+    forward = forward_count_of(oversample, batch, n - m)
     sizes = partial(
         work_of,
         n=n,
         m=m,
         length=length,
         outputs=outputs,
-        forward=forward_count_of(oversample, batch, n - m),
+        forward=forward,
         batch=batch,
         use_pool_fisher=bool(use_pool_fisher),
         threads=resolve_threads(threads),
         chunk_rows=0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
+        candidates=candidate_count(prefilter, forward, n - m),
         item=_item(P),
+        width=_item(X if factors is None else factors),
     )
     kept = kept_columns(columns, outputs) if kind == "softmax" else 0
     return _best(kind, kept, reduced_count(top, kind, outputs), outputs, sizes, limit)
@@ -275,7 +280,9 @@ def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
         use_pool_fisher=problem.use_pool_fisher,
         threads=problem.threads,
         chunk_rows=problem.chunk_rows,
+        candidates=problem.candidates,
         item=_item(problem.probabilities),
+        width=_item(problem.features if problem.factors is None else problem.factors),
     )
     return sizes, outputs
 
@@ -284,9 +291,9 @@ def _top(problem: TraceProblem) -> int:
     return 0 if problem.classes is None else len(problem.classes)
 
 
-def _item(P: object) -> int:
-    """Bytes of a probability; of a mere shape a float's."""
-    return int(getattr(getattr(P, "dtype", None), "itemsize", 4))
+def _item(array: object) -> int:
+    """Bytes of a number; of a mere shape a float's."""
+    return int(getattr(getattr(array, "dtype", None), "itemsize", 4))
 
 
 def _shape(kind: str, X: object, P: object, factors: object) -> tuple[int, int, int]:

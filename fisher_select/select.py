@@ -36,6 +36,7 @@ def bait(
     fisher: str = "full",
     rank: int | None = None,
     top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     backend: str = "auto",
     threads: int | None = None,
@@ -89,6 +90,10 @@ def bait(
         all others as one (softmax, fisher="full") or leave them out (fisher="block_diagonal",
         sigmoid); at least 1 and at most C, not with `rank`. See Notes. None and C are exact,
         and C - 1 is where the others are one.
+    prefilter : int or None
+        Pick from the `prefilter` unlabelled rows alone that have the largest gains before any
+        pick, ties to the lowest index; at least all forward picks. F is the whole pool's
+        still. None, and at least as many as there are unlabelled rows, are exact. See Notes.
     use_pool_fisher : bool, default True
         False puts F = I (the ablation without the pool's information).
     backend : {"auto", "cpu", "reference", "cuda"}
@@ -167,6 +172,10 @@ def bait(
     other blocks. binary: one block with q (1 - q), q = max_c p_c; for C = 2 the picks are those
     of the full information with twice the `lam`, as are those of two blocks.
 
+    prefilter=k: in the table k takes the place of n, and the rows kept are copied,
+    k (d + 2 C) floats. The pool is read twice, for F and for the first gains (in float64, by
+    slices of some 64 MB), then a pick reads the k rows: a file is not read again.
+
     References
     ----------
     Ash, Goel, Krishnamurthy, Kakade: Gone Fishing: Neural Active Learning with Fisher
@@ -190,6 +199,7 @@ def bait(
         fisher=fisher,
         rank=rank,
         top_classes=top_classes,
+        prefilter=prefilter,
         use_pool_fisher=use_pool_fisher,
         threads=threads,
         chunk_rows=chunk_rows,

@@ -29,6 +29,7 @@ class Bait(FactorStrategy):
     fisher: str = "full"
     rank: int | None = None
     top_classes: int | None = None
+    prefilter: int | None = None
     use_pool_fisher: bool = True
     backend: str = "auto"
     threads: int | None = None
