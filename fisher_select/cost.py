@@ -236,8 +236,8 @@ def work_of(
 ) -> Work:
     """The work of a TraceProblem: `outputs` is C, or r of dense factors; `rank` as there.
 
-    `top` classes are kept, in a copy of so many columns, and the forward stage picks from a copy
-    of `candidates` rows; 0 for all. `item`, `width`: bytes of a probability, of a feature.
+    `top` classes are kept, in a copy of so many columns, and the forward stage picks from a
+    copy of `candidates` rows; 0 for all. `item`, `width`: bytes of a probability, a feature.
     """
     copied = 0
     if top:
