@@ -64,6 +64,8 @@ def run_bait(
     lam: float = 1.0,
     fisher: str = "full",
     rank: int | None = None,
+    top_classes: int | None = None,
+    prefilter: int | None = None,
     backend: str = "cpu",
 ) -> EngineRun:
     """Select with the engine and time the whole call.
@@ -82,6 +84,8 @@ def run_bait(
         likelihood=problem.likelihood,
         fisher=fisher,
         rank=rank,
+        top_classes=top_classes,
+        prefilter=prefilter,
         backend=backend,
     )
     wall = time.perf_counter() - start

@@ -17,6 +17,7 @@ from benchmarks.problems import make_problem
 
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
+MODE = ("fisher", "rank", "top_classes", "prefilter")
 RESET_PEAK = "5"  # proc(5): sets VmHWM back to the present resident size
 
 
@@ -28,7 +29,7 @@ def main(task: str) -> None:
     problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
     reset = reset_peak()
     inputs = status("VmRSS") if reset else highest()
-    mode = {"fisher": size.get("fisher", "full"), "rank": size.get("rank")}
+    mode = {name: size[name] for name in MODE if name in size}
     run = run_bait(
         problem, batch_size=size["picks"], oversample=1.0, backend=size["backend"], **mode
     )

@@ -21,7 +21,11 @@ def main(task: str) -> None:
     probabilities = np.stack([likely, 1 - likely], axis=1)
     start = time.perf_counter()
     picks = fs.bait(
-        features, probabilities, batch_size=size["batch_size"], backend=size["backend"]
+        features,
+        probabilities,
+        batch_size=size["batch_size"],
+        prefilter=size["prefilter"],
+        backend=size["backend"],
     )
     found = {
         "wall_s": time.perf_counter() - start,

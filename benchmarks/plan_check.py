@@ -7,10 +7,12 @@ Each mode runs in a process of its own (``memory_child``), right after its plan 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import fisher_select as fs
 from benchmarks.bait_memory import MB, Size, measure
 from benchmarks.engine import Settings
+from benchmarks.memory_child import MODE
 from benchmarks.record import Figure, Record, seconds
 
 TOLERANCE = 0.25
@@ -22,10 +24,18 @@ class Case(Size):
 
     fisher: str = "full"
     rank: int | None = None
+    top_classes: int | None = None
+    prefilter: int | None = None
+
+    @property
+    def mode(self) -> dict[str, Any]:
+        """Options of `fisher_select.bait`."""
+        return {name: getattr(self, name) for name in MODE}
 
     def __str__(self) -> str:
-        mode = f"fisher={self.fisher!r}" if self.rank is None else f"rank={self.rank}"
-        return f"{super().__str__()}, {mode}"
+        chosen = {k: v for k, v in self.mode.items() if v not in (None, "full")}
+        words = [f"{k}={v!r}" for k, v in chosen.items()] or ["fisher='full'"]
+        return ", ".join([super().__str__(), *words])
 
 
 # 100 classes of 512 features have matrices of 84 GB with the full information: one block a
@@ -35,11 +45,14 @@ CASES = (
     Case(50_000, 512, 100, picks=3, fisher="binary"),
     Case(20_000, 64, 100, picks=3, rank=10),
     Case(20_000, 32, 100, picks=3),
+    Case(20_000, 64, 100, picks=3, top_classes=10),
+    Case(200_000, 64, 10, picks=20, prefilter=5_000),
     Case(50_000, 128, 10, picks=20),
 )
 CASES_QUICK = (
     Case(4_000, 48, 12, picks=3, fisher="block_diagonal"),
     Case(4_000, 24, 12, picks=3, rank=3),
+    Case(4_000, 24, 12, picks=3, top_classes=3, prefilter=500),
 )
 
 
@@ -52,8 +65,7 @@ def plan_check(settings: Settings) -> Record:
             (case.n, case.classes),
             batch_size=case.picks,
             oversample=1.0,
-            fisher=case.fisher,
-            rank=case.rank,
+            **case.mode,
         )
         measured = measure(case, settings)
         peak = measured["peak_bytes"] - measured["inputs_bytes"]

@@ -14,19 +14,21 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
                       const OptionalArray& probabilities, const OptionalArray& factors,
                       const py::array_t<int64_t>& labeled, int64_t batch_size,
                       int64_t forward_count, double lam, double shrink, double scale,
-                      bool use_pool_fisher, int64_t rank, const std::string& search,
-                      double search_part, uint64_t search_seed, int threads, int64_t chunk_rows,
-                      const py::object& progress, const std::string& instruction_set,
-                      bool mapped, const py::object& shard) {
+                      bool use_pool_fisher, int64_t rank, int64_t merged, int64_t candidates,
+                      const std::string& search, double search_part, uint64_t search_seed,
+                      int threads, int64_t chunk_rows, const py::object& progress,
+                      const std::string& instruction_set, bool mapped,
+                      const py::object& shard) {
     TraceProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
-         chunk_rows);
+         merged, chunk_rows);
     problem.factors.vectors.mapped = mapped;
     problem.instruction_set = instruction_set;
     problem.forward_count = forward_count;
     problem.shrink = shrink;
     problem.scale = scale;
     problem.use_pool_fisher = use_pool_fisher;
+    problem.candidates = candidates;
     problem.search = search_options(search, search_part, search_seed);
     const std::optional<Shard> own = make_shard(shard);
     problem.shard = own ? &*own : nullptr;
@@ -37,19 +39,19 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     }();
     py::dict out = selection_dict(result);
     out["forward_indices"] = to_array(result.forward_indices);
-    out["search_share"] = result.search.share;
+    if (problem.search.search != Search::full) out["search_share"] = result.search.share;
     return out;
 }
 
 py::dict log_det_select(const std::string& kind, const OptionalArray& features,
                         const OptionalArray& probabilities, const OptionalArray& factors,
                         const py::array_t<int64_t>& labeled, int64_t batch_size, double lam,
-                        int64_t rank, int threads, int64_t chunk_rows,
+                        int64_t rank, int64_t merged, int threads, int64_t chunk_rows,
                         const py::object& progress, const std::string& instruction_set,
                         const std::string& form, bool mapped, const py::object& shard) {
     LogDetProblem problem;
     fill(problem, kind, features, probabilities, factors, labeled, batch_size, lam, rank,
-         chunk_rows);
+         merged, chunk_rows);
     problem.factors.vectors.mapped = mapped;
     problem.instruction_set = instruction_set;
     problem.form = log_det_form(form);
@@ -73,8 +75,9 @@ void bind_fisher(py::module_& m) {
           py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
           py::arg("batch_size"), py::arg("forward_count"), py::arg("lam"), py::arg("shrink"),
           py::arg("scale"), py::arg("use_pool_fisher"), py::arg("rank") = 0,
-          py::arg("search") = "full", py::arg("search_part") = 1.0, py::arg("search_seed") = 0,
-          py::arg("threads"), py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("merged") = 1, py::arg("candidates") = 0, py::arg("search") = "full",
+          py::arg("search_part") = 1.0, py::arg("search_seed") = 0, py::arg("threads"),
+          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("instruction_set") = "auto", py::arg("mapped") = false,
           py::arg("shard") = py::none(),
           "Greedy selection by tr(M^-1 F); see fisher_select.bait. Arguments are validated by\n"
@@ -83,8 +86,8 @@ void bind_fisher(py::module_& m) {
           "`shard` tells which part of a distributed pool the arrays are (shards.py).");
     m.def("log_det_select", &log_det_select, py::kw_only(), py::arg("kind"),
           py::arg("features"), py::arg("probabilities"), py::arg("factors"), py::arg("labeled"),
-          py::arg("batch_size"), py::arg("lam"), py::arg("rank") = 0, py::arg("threads"),
-          py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
+          py::arg("batch_size"), py::arg("lam"), py::arg("rank") = 0, py::arg("merged") = 1,
+          py::arg("threads"), py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
           py::arg("instruction_set") = "auto", py::arg("form") = "auto",
           py::arg("mapped") = false, py::arg("shard") = py::none(),
           "Greedy selection by log det M; see fisher_select.max_det. Rank-one factors may be\n"

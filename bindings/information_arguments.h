@@ -42,10 +42,10 @@ template <class Array>
 void fill(InformationProblem& problem, const std::string& kind,
           const std::optional<Array>& features, const std::optional<Array>& probabilities,
           const std::optional<Array>& factors, const py::array_t<int64_t>& labeled,
-          int64_t batch_size, double lam, int64_t rank, int64_t chunk_rows) {
+          int64_t batch_size, double lam, int64_t rank, int64_t merged, int64_t chunk_rows) {
     problem.factors = make_factors(
         factor_kind(kind), factors ? dense_view(*factors) : vectors_view(features.value()),
-        probabilities ? matrix_view(*probabilities) : MatrixView{}, rank);
+        probabilities ? matrix_view(*probabilities) : MatrixView{}, rank, merged);
     problem.labeled = {labeled.data(), labeled.size()};
     problem.batch_size = batch_size;
     problem.lam = lam;

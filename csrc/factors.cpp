@@ -22,7 +22,7 @@ const char* Factors::matrix_remedy(Criterion criterion) const {
     return criterion == Criterion::log_det
                ? "lower the feature width or the number of classes, or choose "
                  "gradient='rank_one'"
-               : "lower the feature width or the number of classes, or choose "
+               : "lower the feature width or the number of classes, or choose top_classes, "
                  "fisher='block_diagonal' or 'binary'";
 }
 
@@ -40,21 +40,25 @@ bool Factors::rotated() const {
 }
 
 Factors make_factors(FactorKind kind, const VectorsView& vectors,
-                     const MatrixView& probabilities, int64_t columns) {
+                     const MatrixView& probabilities, int64_t columns, int64_t merged) {
     Factors f;
     f.kind = kind;
     f.vectors = vectors;
     f.probabilities = probabilities;
+    f.merged = merged;
     const bool wants_probabilities = kind != FactorKind::gaussian && kind != FactorKind::dense;
     if (wants_probabilities && probabilities.rows != vectors.rows)
         throw InputError("probabilities: wanted one row a sample");
     const int64_t C = probabilities.cols;
-    if (wants_probabilities && C < (kind == FactorKind::sigmoid ? 1 : 2))
-        throw InputError("probabilities: wanted at least two classes (one label for sigmoid)");
+    const bool apart = kind == FactorKind::sigmoid || kind == FactorKind::block_diagonal;
+    if (wants_probabilities && C < (apart ? 1 : 2))
+        throw InputError("probabilities: wanted at least two classes (one a block)");
     constexpr int64_t kMostClasses = int64_t{1} << 24;  // numbers that a float holds exactly
     if (columns != 0 &&
         (kind != FactorKind::softmax || columns < 0 || columns >= C || C > kMostClasses))
         throw InputError("rank: wanted less than the number of classes of a softmax");
+    if (merged < 1 || (merged > 1 && (kind != FactorKind::softmax || columns != 0)))
+        throw InputError("merged: wanted 1, or the last classes of a softmax without rank");
     switch (kind) {
         case FactorKind::gaussian: break;
         case FactorKind::dense: f.rank = static_cast<int>(vectors.slots); break;

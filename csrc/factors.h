@@ -19,6 +19,14 @@
 // rotated here: the columns kept differ from sample to sample. What is known already, F and the
 // labelled rows, keeps all columns: there they cost nothing.
 //
+// Classes that move as one. The last of the columns of a softmax's probabilities may be the sum
+// over `merged` classes: M is then the information about the others' weights and about one
+// vector that all merged ones share, along (0, ..., 0, 1, ..., 1) / sqrt(merged), so that lam I
+// means what it means to C classes apart. That is F compressed to a subspace of the parameters,
+// which holds all of it where merged = 1. With p_C the sum, C counting all classes, and the
+// null direction (1, ..., 1, sqrt(merged)) / sqrt C rotated away as before,
+//     mu_a = p_a / (1 + sqrt p_C) - sqrt(p_C) / (sqrt(merged) (sqrt C + sqrt(merged))).
+//
 // FactorKind::gradient is BADGE's gradient (e_yhat - p) (x) x as a factor of rank one. Its
 // class part sums to zero, so it is rotated likewise: s_a = q_a - q_C / (1 + sqrt C), q =
 // e_yhat - p.
@@ -39,9 +47,10 @@ struct Factors {
     VectorsView vectors;       // features x_i [n, 1, d], or dense factors [n, r, D]
     MatrixView probabilities;  // [n, C]; none for gaussian and dense
     Link link = Link::identity;
-    int groups = 1;   // independent problems: one a class where the Fisher is block-diagonal
-    int classes = 1;  // classes of a group, c
-    int rank = 1;     // r; c and r differ for Link::vector and Link::columns alone
+    int groups = 1;      // independent problems: one a class where the Fisher is block-diagonal
+    int classes = 1;     // classes of a group, c
+    int rank = 1;        // r; c and r differ for Link::vector and Link::columns alone
+    int64_t merged = 1;  // classes that a softmax's last column of probabilities is the sum of
 
     FS_HOST_DEVICE int64_t count() const { return vectors.rows; }
     FS_HOST_DEVICE int64_t length() const { return vectors.length; }  // d, or D where dense
@@ -80,6 +89,15 @@ struct Factors {
 
     /// One slot of sample i in float64, x [length].
     FS_HOST_DEVICE void load_vector(int64_t i, int slot, double* x) const;
+
+    /// Samples [begin, begin + count) where they lie.
+    Factors slice(int64_t begin, int64_t count) const {
+        Factors part = *this;
+        part.vectors = vectors.slice(begin, count);
+        if (probabilities.data != nullptr)
+            part.probabilities = probabilities.slice(begin, count);
+        return part;
+    }
 
     /// Whether two samples are the same to the last bit, so that one stands for both.
     FS_HOST_DEVICE bool same(int64_t i, int64_t j) const;
@@ -139,11 +157,12 @@ FS_HOST_DEVICE void Factors::link_coefficients(int64_t i, double* s, double* mu)
                 return;
             }
             const double last = sqrt(probability(i, C - 1, total));
+            const auto m = static_cast<double>(merged), all = static_cast<double>(C - 1) + m;
             if (C == 2) {
-                s[0] = sqrt(2.0 * probability(i, 0, total)) * last;
+                s[0] = sqrt(all / m * probability(i, 0, total)) * last;
                 return;
             }
-            const double beta = 1.0 / (1.0 + sqrt(static_cast<double>(C)));
+            const double beta = 1.0 / (sqrt(m) * (sqrt(all) + sqrt(m)));
             for (int64_t c = 0; c + 1 < C; ++c) {
                 const double p = probability(i, c, total);
                 s[c] = sqrt(p);
@@ -243,8 +262,9 @@ FS_HOST_DEVICE bool Factors::same(int64_t i, int64_t j) const {
 }
 
 /// InputError where the shapes do not fit the kind. `columns`: how many of a softmax factor's
-/// to keep, leading ones first; 0 keeps all.
+/// to keep, leading ones first; 0 keeps all. `merged`: classes that the last column of a
+/// softmax's probabilities is the sum of.
 Factors make_factors(FactorKind kind, const VectorsView& vectors,
-                     const MatrixView& probabilities, int64_t columns = 0);
+                     const MatrixView& probabilities, int64_t columns = 0, int64_t merged = 1);
 
 }  // namespace fisher_select

@@ -6,6 +6,7 @@
 //   Information information(double lam, PoolFisher)   add_labeled(rows, coefficient),
 //                                                     refresh(step)
 //   Stage stage(Information&, const StageProblem&)    GreedyResult run(), path(), settle()
+//   what prefilter.h wants
 //   void finish()                                     waits for what was asked
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "context.h"
 #include "information_options.h"
 #include "ops.h"
+#include "prefilter.h"
 #include "stopwatch.h"
 
 namespace fisher_select {
@@ -62,8 +64,19 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
     {
         context.progress("setup", 0, 1);
         information.refresh(0);
-        auto stage = engine.stage(information, {{nullptr, n},
-                                                mask(n, problem.labeled),
+        std::vector<int64_t> kept;
+        RowList rows{nullptr, n};
+        std::vector<char> taken;
+        if (problem.candidates > 0) {
+            kept = leading_rows(context, problem, engine, information, pool);
+            rows = {kept.data(), problem.candidates};
+            taken.assign(kept.size(), 0);
+            lap("prefilter");
+        } else {
+            taken = mask(n, problem.labeled);
+        }
+        auto stage = engine.stage(information, {rows,
+                                                std::move(taken),
                                                 Direction::add,
                                                 Precision::float32,
                                                 searched,
@@ -71,6 +84,8 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
         lap("setup");
         GreedyResult found = run_stage(stage, blind, result);
         forward = std::move(found.picks);
+        if (!kept.empty())
+            for (int64_t& i : forward) i = kept[static_cast<size_t>(i)];
         gains = std::move(found.scores);
         result.search = found.search;
         stage.settle();

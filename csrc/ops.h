@@ -19,7 +19,7 @@ namespace fisher_select {
 /// What every greedy over information takes.
 struct InformationProblem {
     Factors factors;
-    RowList labeled;  // never picked
+    RowList labeled;  // never picked; sorted
     int64_t batch_size = 0;
     double lam = 1.0;
     int64_t chunk_rows = 0;                // 0: by cache size
@@ -43,6 +43,10 @@ struct TraceProblem : InformationProblem {
     double scale = 1.0;   // of the pool's factors
     bool use_pool_fisher = true;
     SearchOptions search;  // of the forward stage, CPU only
+
+    /// Rows with the largest gains at M_0 that the forward stage picks from; 0: all that are
+    /// not labelled. Not where `shard` is set.
+    int64_t candidates = 0;
 };
 
 /// How log det M is kept: by M itself, or, for Link::vector alone, by the kernel of the
@@ -148,6 +152,8 @@ namespace cpu {
 /// Cost: F once (n D d / 2 or so), Q and P once (2.5 D^3), G and H once (n D^2 / (2 c) or so),
 /// then a pick is one GEMM [n, d] x [d, 2 c r] and one reading of Q and P.
 /// Memory beyond the inputs: 2 n r (r + 1) / 2 + 3 n r floats, 5 D^2 doubles, a chunk a thread.
+/// With `candidates` these take the place of n in a pick and in memory, where they are copied
+/// to; G and H of all n are computed once, in float64, by slices (prefilter.h).
 /// Numerics: float32 screening checked against float64, float64 where that does not hold.
 /// NumericalError where M is not positive definite or rounding cannot be cured.
 InformationResult select_by_trace(const Context& context, const TraceProblem& problem);

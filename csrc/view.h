@@ -17,6 +17,12 @@ FS_HOST_DEVICE double value_at(const void* data, DType dtype, int64_t offset) {
                : static_cast<const double*>(data)[offset];
 }
 
+inline const void* element_at(const void* data, DType dtype, int64_t offset) {
+    return dtype == DType::float32
+               ? static_cast<const void*>(static_cast<const float*>(data) + offset)
+               : static_cast<const double*>(data) + offset;
+}
+
 /// A caller's matrix [rows, cols]; strides are in elements and may be negative or zero.
 struct MatrixView {
     const void* data = nullptr;
@@ -26,6 +32,13 @@ struct MatrixView {
 
     FS_HOST_DEVICE double at(int64_t i, int64_t j) const {
         return value_at(data, dtype, i * row_stride + j * col_stride);
+    }
+    /// Rows [begin, begin + count).
+    MatrixView slice(int64_t begin, int64_t count) const {
+        MatrixView part = *this;
+        part.data = element_at(data, dtype, begin * row_stride);
+        part.rows = count;
+        return part;
     }
 };
 
@@ -47,6 +60,13 @@ struct VectorsView {
 
     FS_HOST_DEVICE double at(int64_t i, int64_t slot, int64_t k) const {
         return value_at(data, dtype, i * row_stride + slot * slot_stride + k * element_stride);
+    }
+    /// Rows [begin, begin + count).
+    VectorsView slice(int64_t begin, int64_t count) const {
+        VectorsView part = *this;
+        part.data = element_at(data, dtype, begin * row_stride);
+        part.rows = count;
+        return part;
     }
 };
 

@@ -40,7 +40,7 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 
-_CHUNK_BYTES = 1 << 22  # rows looked at together: bounds the temporaries, stays in cache
+CHUNK_BYTES = 1 << 22  # rows looked at together: bounds the temporaries, stays in cache
 
 
 def as_matrix(name: str, value: Array) -> FloatArray:
@@ -98,7 +98,7 @@ def as_probabilities(name: str, value: Array, n: int, likelihood: str) -> FloatA
     softmax = likelihood == "softmax"
     check_outputs(name, P.shape, n, softmax=softmax)
     clip, farthest, wrong_sum = False, 0.0, None
-    for start, rows in _row_chunks(P):
+    for start, rows in row_chunks(P):
         low, high = float(rows.min()), float(rows.max())
         if low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE:
             row = _first_outside(rows)
@@ -249,10 +249,10 @@ def _as_finite(name: str, value: Array, axes: tuple[str, ...]) -> FloatArray:
     return array
 
 
-def _row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+def row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     """(first row, rows) pieces of some megabytes each; a mapped file's are let go again."""
     row_bytes = array.itemsize * (array.size // len(array))
-    step = max(1, _CHUNK_BYTES // row_bytes)
+    step = max(1, CHUNK_BYTES // row_bytes)
     file = mapped.file_of(array)
     for start in range(0, len(array), step):
         rows = array[start : start + step]
@@ -262,7 +262,7 @@ def _row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
 
 
 def _check_finite(name: str, array: FloatArray) -> None:
-    for start, rows in _row_chunks(array):
+    for start, rows in row_chunks(array):
         # One read and no temporary: a sum is not finite if any term is not. It may overflow
         # on its own, so only then look at each entry.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -60,8 +60,11 @@ class _Reference:
 
 
 def trace_arguments(problem: TraceProblem) -> dict[str, Any]:
-    """What the compiled `trace_select` takes: the problem's fields under their names."""
-    return {field.name: getattr(problem, field.name) for field in fields(problem)}
+    """What the compiled `trace_select` takes: the problem's fields, with the kept outputs."""
+    found = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    del found["classes"]
+    found["probabilities"], found["merged"] = problem.outputs()
+    return found
 
 
 class _Compiled:

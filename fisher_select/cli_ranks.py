@@ -61,6 +61,8 @@ def select(
         raise ValueError("--backend must be auto or cpu under torchrun")
     if fields.pop("memory_limit", None) is not None:
         raise ValueError("memory_limit must not be given under torchrun: ranks differ in size")
+    if fields.pop("prefilter", None) is not None:
+        raise ValueError("prefilter must not be given under torchrun: it is for one process")
     require("torch", extra="torch")
     from torch import distributed as torch_distributed
 

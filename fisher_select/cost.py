@@ -7,7 +7,7 @@ loop there changes its line here; the tests compare both with a measured peak.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fisher_select.machine import Rates
 
@@ -16,6 +16,7 @@ __all__ = ["Work", "work_of"]
 _LANES = 16  # candidates of a vector
 _PANEL = 64  # columns of a matrix taken at once
 _LANE_SHARE = 0.35  # of the product's rate that the small r x r work reaches
+_SLICE = 1 << 26, 1 << 17  # bytes of state, and rows, that a prefilter scores together
 _GATHER = 4e-9  # seconds of a core to fetch one product of a class that differs by row
 
 
@@ -29,8 +30,8 @@ class Work:
 
     Attributes
     ----------
-    n, m, forward, backward : int
-        Rows, labelled ones, picks and removals.
+    pool, n, m, forward, backward : int
+        Rows, those that the forward stage looks at, labelled ones, picks and removals.
     length, slots : int
         d, or D and r of dense factors.
     groups, classes, rank : int
@@ -39,10 +40,13 @@ class Work:
         Numbers a candidate keeps beside G and H.
     matrices : int
         M, Q, P, and F where it is not the identity.
+    copied, gathered : int
+        Bytes of the outputs of `top_classes`, and of the rows that a prefilter keeps.
     threads, chunk_rows : int
         0 rows: the engine's choice.
     """
 
+    pool: int
     n: int
     m: int
     forward: int
@@ -54,6 +58,8 @@ class Work:
     rank: int
     links: int
     matrices: int
+    copied: int
+    gathered: int
     threads: int
     chunk_rows: int
 
@@ -113,15 +119,28 @@ class Work:
         leaders = 16 * vectors * self.parameters * self.classes + 8 * vectors * self.length
         leaders += 16 * vectors * self.groups * _triangle(self._inner)
         step = 24 * self.rank * self.parameters + 4 * self._columns * self.length
+        state += self.gathered
         picks = {"state": state, "updates": updates, "leaders": leaders + step}
         rebuilding = {"updates": updates if self.backward else 0, "root": root}
-        stage = max((picks, rebuilding), key=lambda parts: sum(parts.values()))
-        return {"matrices": self.matrices * matrix, **stage}
+        scoring = {"prefilter": self._prefilter()}
+        stage = max((picks, rebuilding, scoring), key=lambda parts: sum(parts.values()))
+        outputs = {"outputs": self.copied} if self.copied else {}
+        return {"matrices": self.matrices * matrix, **outputs, **stage}
 
     def _state(self, rows: int, item: int) -> int:
         padded = -(-rows // _LANES) * _LANES
         values = self.links + 2 * self.groups * _triangle(self.rank) + 1
         return padded * values * item
+
+    def _prefilter(self) -> int:
+        """A slice's state in float64, and the best rows so far."""
+        if self.pool == self.n:
+            return 0
+        most = max(_SLICE[0] // self._state(_LANES, 8) * _LANES, 1)
+        rows = min(most, _SLICE[1], self.pool)
+        part = replace(self, n=rows)
+        converted = 8 * self.threads * part._reset_rows * self.length
+        return part._state(rows, 8) + part._workspace(8) + converted + 32 * self.n
 
     def _workspace(self, item: int) -> int:
         """Of all threads: rows, products, and the small matrices of sixteen candidates."""
@@ -140,13 +159,17 @@ class Work:
         n, d = float(self.n), float(self.length)
         square = self._pairs * d * (d + _PANEL) / 2
         cube = 2.5 * self.groups * float(self.block) ** 3
-        rows = (n if self.matrices == 4 else 0.0) + self.m
+        pool = float(self.pool)
+        rows = (pool if self.matrices == 4 else 0.0) + self.m
+        scored = pool if self.pool > self.n else 0.0
         per_pick = n * d * self._columns * self.slots + self._small() * n
         reading = 2.0 * self.groups * float(self.block) ** 2
         quadratic = n * self._products()
         return {
             "fisher": rows * self.slots * square,
-            "setup": cube + 2.0 * quadratic + self._small() * n,
+            "setup": cube
+            + 2.0 * (quadratic + scored * self._products())
+            + self._small() * (n + scored),
             "forward": self.forward * (per_pick + reading),
             "backward": (cube + self.backward * reading) if self.backward else 0.0,
         }
@@ -164,7 +187,7 @@ class Work:
     def seconds(self, rates: Rates) -> dict[str, float]:
         """Expected seconds by stage, of a machine of these rates."""
         n, d, work = float(self.n), float(self.length), self.multiplications()
-        pool64 = rates.product("float64", _PANEL, min(682, self.n), self.length)
+        pool64 = rates.product("float64", _PANEL, min(682, self.pool), self.length)
         pool32 = rates.product("float32", self._reset_rows, self.length, _PANEL)
         sweep = rates.product("float32", self._chunk, self.length, self._columns)
         cube = 2.5 * self.groups * float(self.block) ** 3
@@ -174,6 +197,10 @@ class Work:
         weighing = work["fisher"] * 2 / (d + _PANEL) * 16 / rates.copy
         dots = 2.0 * n * self._pairs * self._inner / self.classes * d * 8 / rates.copy
         setup = 2.0 * n * self._products() / pool32 + dots + n * self._small() / lanes
+        if self.pool > self.n:  # the prefilter's gains, at twice the width
+            pool = float(self.pool)
+            setup += 2.0 * pool * self._products() / pool64 + 2.0 * pool / n * dots
+            setup += 2.0 * pool * self._small() / lanes
         # A pick reads half of Q and P, reads the pool and its links, and updates G and H.
         matrices = 8.0 * self.groups * float(self.block) ** 2 / rates.copy
         values = self.links + 4 * self.groups * _triangle(self.rank) + d * self.slots
@@ -202,8 +229,20 @@ def work_of(
     use_pool_fisher: bool,
     threads: int,
     chunk_rows: int,
+    top: int = 0,
+    candidates: int = 0,
+    item: int = 4,
+    width: int = 4,
 ) -> Work:
-    """The work of a TraceProblem: `outputs` is C, or r of dense factors; `rank` as there."""
+    """The work of a TraceProblem: `outputs` is C, or r of dense factors; `rank` as there.
+
+    `top` classes are kept, in a copy of so many columns, and the forward stage picks from a
+    copy of `candidates` rows; 0 for all. `item`, `width`: bytes of a probability, a feature.
+    """
+    copied = 0
+    if top:
+        outputs = top + 1 if kind == "softmax" else top
+        copied = item * n * outputs
     groups, classes, columns, links, slots = 1, 1, 1, 1, 1
     if kind == "softmax" and rank:
         classes, columns, links = outputs, rank, outputs + 2 * rank
@@ -217,8 +256,10 @@ def work_of(
         links = 0
     elif kind == "gaussian":
         links = 0
+    gathered = candidates * (width * slots * length + (8 * outputs if slots == 1 else 0))
     return Work(
-        n=n,
+        pool=n,
+        n=candidates or n,
         m=m,
         forward=forward,
         backward=forward - batch,
@@ -229,6 +270,8 @@ def work_of(
         rank=columns,
         links=links,
         matrices=4 if use_pool_fisher else 3,
+        copied=copied,
+        gathered=gathered,
         threads=threads,
         chunk_rows=chunk_rows,
     )

@@ -24,6 +24,7 @@ def max_det(
     lam: float = 1.0,
     gradient: str = "rank_one",
     rank: int | None = None,
+    top_classes: int | None = None,
     likelihood: str = "softmax",
     factors: Array | None = None,
     backend: str = "auto",
@@ -63,6 +64,8 @@ def max_det(
     rank : int or None
         With gradient="full", keep the `rank` leading columns of each candidate's softmax factor
         as `fisher_select.bait` does: n r^2 floats of state instead of n C^2.
+    top_classes : int or None
+        With gradient="full", keep so many classes apart as `fisher_select.bait` does.
     likelihood, factors, backend, threads, chunk_rows, progress, seed
         As for `fisher_select.bait`.
 
@@ -91,7 +94,7 @@ def max_det(
     ICLR 2020 (the gradient).
     """
     as_seed(seed)
-    check_gradient(gradient, likelihood, rank, dense=factors is not None)
+    check_gradient(gradient, likelihood, rank, top_classes, dense=factors is not None)
     engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     found = engine.call(
         "log_det_select",
@@ -105,6 +108,7 @@ def max_det(
             lam=lam,
             likelihood=likelihood,
             rank=rank,
+            top_classes=top_classes,
             threads=threads,
             chunk_rows=chunk_rows,
             progress=progress,
@@ -116,13 +120,18 @@ def max_det(
 
 
 def check_gradient(
-    gradient: str, likelihood: str, rank: int | None = None, *, dense: bool = False
+    gradient: str,
+    likelihood: str,
+    rank: int | None = None,
+    top_classes: int | None = None,
+    *,
+    dense: bool = False,
 ) -> None:
     """Check that the gradient goes with the other options; ValueError otherwise.
 
     Parameters
     ----------
-    gradient, likelihood, rank
+    gradient, likelihood, rank, top_classes
         As in `max_det`.
     dense : bool
         Whether dense factors are given.
@@ -137,6 +146,11 @@ def check_gradient(
         raise ValueError(
             f"rank must be None with gradient='rank_one', which has one column; got {rank!r}"
         )
+    if gradient == "rank_one" and top_classes is not None:
+        raise ValueError(
+            "top_classes must be None with gradient='rank_one', whose form without a matrix of "
+            f"all parameters does not need it; got {top_classes!r}"
+        )
 
 
 def log_det_arguments(
@@ -144,15 +158,17 @@ def log_det_arguments(
 ) -> dict[str, Any]:
     """Check `max_det`'s arrays and options, and name them as the operation does."""
     problem = trace_problem(X, P, oversample=1.0, **options)
+    probabilities, merged = problem.outputs()
     return {
         "kind": "gradient" if gradient == "rank_one" else problem.kind,
         "features": problem.features,
-        "probabilities": problem.probabilities,
+        "probabilities": probabilities,
         "factors": problem.factors,
         "labeled": problem.labeled,
         "batch_size": problem.batch_size,
         "lam": problem.lam,
         "rank": problem.rank,
+        "merged": merged,
         "threads": problem.threads,
         "chunk_rows": problem.chunk_rows,
         "progress": problem.progress,

@@ -8,7 +8,7 @@ what is small, and what its own library has to convert to float32 or float64.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,11 @@ class DeviceArray:
             "data": (self.address, False),
             "stream": self.stream or _DEFAULT_STREAM,
         }
+
+    def rows(self, begin: int, end: int) -> DeviceArray:
+        """View some rows."""
+        shape = (max(min(end, len(self)) - begin, 0), *self.shape[1:])
+        return replace(self, address=self.address + begin * self.strides[0], shape=shape)
 
     def copy(self) -> npt.NDArray[Any]:
         """Copy to the host; the whole range of memory that a strided array spans is read."""

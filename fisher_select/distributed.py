@@ -29,13 +29,13 @@ from fisher_select.backends import trace_arguments
 from fisher_select.determinant import check_gradient, log_det_arguments
 from fisher_select.errors import RankError
 from fisher_select.extras import require
-from fisher_select.factors import trace_problem
+from fisher_select.factors import Totals, trace_problem
 from fisher_select.options import as_seed
 from fisher_select.placement import place
 from fisher_select.progress import ProgressCallback
 from fisher_select.ranks import Ranks, TorchRanks, agree
 from fisher_select.selection import Selection
-from fisher_select.shards import Totals, make_shard
+from fisher_select.shards import make_shard
 
 __all__ = ["RankError", "bait", "max_det"]
 
@@ -55,6 +55,7 @@ def bait(
     factors: Array | None = None,
     fisher: str = "full",
     rank: int | None = None,
+    top_classes: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -80,6 +81,9 @@ def bait(
         Rows to label now, of the whole pool: a rank may have fewer, or none that is free.
     lam, oversample, normalization, likelihood, factors, fisher, rank, use_pool_fisher
         As for `fisher_select.bait`; `factors` are this rank's.
+    top_classes
+        As for `fisher_select.bait`: the classes that lead in the whole pool, by traces summed
+        over the ranks.
     threads, chunk_rows, progress, seed
         As for `fisher_select.bait`, each rank's own.
     group : torch.distributed.ProcessGroup or None
@@ -137,6 +141,7 @@ def bait(
             likelihood=likelihood,
             fisher=fisher,
             rank=rank,
+            top_classes=top_classes,
             use_pool_fisher=use_pool_fisher,
             threads=threads,
             chunk_rows=chunk_rows,
@@ -157,6 +162,7 @@ def max_det(
     lam: float = 1.0,
     gradient: str = "rank_one",
     rank: int | None = None,
+    top_classes: int | None = None,
     likelihood: str = "softmax",
     factors: Array | None = None,
     threads: int | None = None,
@@ -175,7 +181,7 @@ def max_det(
     ----------
     X, P, labeled, batch_size
         As for `bait`.
-    lam, gradient, rank, likelihood, factors, threads, chunk_rows, progress, seed
+    lam, gradient, rank, top_classes, likelihood, factors, threads, chunk_rows, progress, seed
         As for `fisher_select.max_det`.
     group, timeout, state
         As for `bait`.
@@ -193,7 +199,7 @@ def max_det(
 
     def prepare(totals: Totals) -> dict[str, Any]:
         as_seed(seed)
-        check_gradient(gradient, likelihood, rank, dense=factors is not None)
+        check_gradient(gradient, likelihood, rank, top_classes, dense=factors is not None)
         _, (x, p, v) = place("cpu", features=X, probabilities=P, factors=factors)
         return log_det_arguments(
             x,
@@ -205,6 +211,7 @@ def max_det(
             lam=lam,
             likelihood=likelihood,
             rank=rank,
+            top_classes=top_classes,
             threads=threads,
             chunk_rows=chunk_rows,
             progress=progress,

@@ -7,8 +7,8 @@ Words and shapes are those of DESIGN section 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from fisher_select.arrays import Array, IndexArray, as_labeled
 from fisher_select.execution import resolve_execution
@@ -20,6 +20,13 @@ from fisher_select.pool_arrays import (
     as_pool_probabilities,
 )
 from fisher_select.progress import ProgressCallback
+from fisher_select.top_classes import (
+    check_top_classes,
+    class_traces,
+    kept_outputs,
+    largest,
+    reduced_count,
+)
 
 # (likelihood, fisher) -> kind of factor. Sigmoid outputs are independent, so their full
 # Fisher information is block-diagonal already.
@@ -34,6 +41,16 @@ _KINDS = {
 LIKELIHOODS = ("softmax", "sigmoid", "gaussian")
 FISHERS = ("full", "block_diagonal", "binary")
 NORMALIZATIONS = ("reference", "paper")
+
+
+class Totals(Protocol):
+    """What a shard's numbers make together with those of the other ranks."""
+
+    def __call__(self, n: int, m: int) -> tuple[int, int]:
+        """Rows and labelled rows of the whole pool, asked first."""
+
+    def sum(self, values: list[float]) -> list[float]:
+        """Sums over the ranks, the same on all of them to the last bit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +79,11 @@ class TraceProblem:
     use_pool_fisher : bool
     rank : int
         Leading columns of L that a candidate's softmax factor keeps; 0: all.
+    classes : int64 array [c], sorted, or None
+        Classes that F and M keep; a softmax's others are merged into one. None: all.
+    candidates : int
+        Unlabelled rows with the largest gains at the first M that the forward stage picks
+        from; 0: all.
     threads : int
     chunk_rows : int
         Rows a thread works on at a time; 0 leaves it to the backend.
@@ -82,9 +104,15 @@ class TraceProblem:
     scale: float
     use_pool_fisher: bool
     rank: int
+    classes: IndexArray | None
+    candidates: int
     threads: int
     chunk_rows: int
     progress: ProgressCallback | None
+
+    def outputs(self) -> tuple[PoolArray | None, int]:
+        """Outputs of the kept classes; how many classes the last column stands for."""
+        return kept_outputs(self.kind, self.probabilities, self.classes)
 
     @property
     def n(self) -> int:
@@ -105,24 +133,28 @@ def trace_problem(
     likelihood: str = "softmax",
     fisher: str = "full",
     rank: int | None = None,
+    top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool | ProgressCallback = False,
-    totals: Callable[[int, int], tuple[int, int]] | None = None,
+    totals: Totals | None = None,
 ) -> TraceProblem:
     """Check `fisher_select.bait`'s arguments (see there) and resolve them.
 
     Scalars are checked before arrays are read, so a wrong word costs no pass over the pool.
-    Where the arrays are a shard, `totals` makes rows and labelled rows of the whole pool out of
-    the shard's.
+    Where the arrays are a shard, `totals` makes the whole pool's numbers out of the shard's.
     """
     lam = as_real("lam", lam, above=0.0)
     oversample = as_real("oversample", oversample, at_least=1.0)
     one_of("normalization", normalization, NORMALIZATIONS)
     kind = kind_of(likelihood, fisher, dense=factors is not None)
     columns = check_rank(rank, kind)
+    top = check_top_classes(top_classes, kind, columns)
     as_count("batch_size", batch_size)
+    if prefilter is not None:
+        as_count("prefilter", prefilter)
     execution = resolve_execution(threads, chunk_rows, progress)
 
     X, P, V = _arrays(kind, features, probabilities, factors, likelihood)
@@ -132,6 +164,7 @@ def trace_problem(
     if totals is not None:
         n, m = totals(n, m)
     batch = check_batch(batch_size, n, m)
+    forward = forward_count_of(oversample, batch, n - m)
     weight = m / (m + batch) if normalization == "reference" else 1.0
     return TraceProblem(
         kind=kind,
@@ -140,12 +173,14 @@ def trace_problem(
         factors=V,
         labeled=rows,
         batch_size=batch,
-        forward_count=forward_count_of(oversample, batch, n - m),
+        forward_count=forward,
         lam=lam,
         shrink=weight,
         scale=math.sqrt(batch / (m + batch)) if normalization == "reference" else 1.0,
         use_pool_fisher=bool(use_pool_fisher),
         rank=0 if P is None else kept_columns(columns, P.shape[1]),
+        classes=_kept_classes(X, P, kind, top, totals),
+        candidates=candidate_count(prefilter, forward, n - m),
         **execution,
     )
 
@@ -193,6 +228,30 @@ def kept_columns(columns: int, classes: int) -> int:
             f"probabilities; got {columns}"
         )
     return columns if columns < classes - 1 else 0
+
+
+def _kept_classes(
+    X: PoolArray | None, P: PoolArray | None, kind: str, top: int, totals: Totals | None
+) -> IndexArray | None:
+    """The `top` classes with the most of F's trace over the whole pool; None for all."""
+    count, traces = 0, []
+    if X is not None and P is not None and (count := reduced_count(top, kind, P.shape[1])):
+        traces = class_traces(X, P).tolist()
+    if totals is not None:  # also of ranks that keep all, which are to be told apart
+        traces = totals.sum(traces)
+    return largest(traces, count) if count else None
+
+
+def candidate_count(prefilter: int | None, forward: int, free: int) -> int:
+    """Rows that the forward stage picks from, 0 for all `free` ones."""
+    if prefilter is None:
+        return 0
+    if as_count("prefilter", prefilter) < forward:
+        raise ValueError(
+            f"prefilter must leave rows for all forward picks, {forward} (oversample times "
+            f"batch_size), got {prefilter}"
+        )
+    return prefilter if prefilter < free else 0
 
 
 def _arrays(

@@ -13,6 +13,7 @@ from fisher_select.arrays import Array, as_labeled
 from fisher_select.cost import Work, work_of
 from fisher_select.factors import (
     TraceProblem,
+    candidate_count,
     check_rank,
     forward_count_of,
     kept_columns,
@@ -20,12 +21,13 @@ from fisher_select.factors import (
 )
 from fisher_select.machine import rates
 from fisher_select.options import as_count, as_real, check_batch, resolve_threads
+from fisher_select.top_classes import check_top_classes, reduced_count
 
 __all__ = ["Plan", "as_bytes", "check_memory", "plan", "plan_of"]
 
 _TEXT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(I?)B", re.IGNORECASE)
 
-Sizes: TypeAlias = Callable[..., Work]  # work_of with everything bound but kind and rank
+Sizes: TypeAlias = Callable[..., Work]  # work_of with all bound but kind, rank, top
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Plan:
     parameters : int
         D, the side of M (of all its blocks together).
     memory : mapping of str to int
-        Bytes at the peak: "matrices" (M, F, Q, P), "state" of the pool with its workspace,
-        "updates" and "leaders" of a pick, or "root" while M is inverted.
+        Bytes at the peak: "matrices" (M, F, Q, P), "outputs" of `top_classes`, "state" of the
+        pool with its workspace, "updates" and "leaders" of a pick, or "root" while M is
+        inverted, or "prefilter" while it looks at all rows.
     flops : float
         Floating-point operations of all stages: twice the multiplications.
     seconds : mapping of str to float
@@ -49,7 +52,7 @@ class Plan:
     memory_limit : int or None
     nearest : Plan or None
         Where this plan does not fit the limit, the mode nearest to it that does, if any: fewer
-        columns of L by halves, then one block a class, then one block in all.
+        columns of L (or top classes) by halves, then one block a class, then one in all.
     """
 
     mode: str
@@ -97,6 +100,8 @@ def plan(
     factors: Array | tuple[int, int, int] | None = None,
     fisher: str = "full",
     rank: int | None = None,
+    top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -113,7 +118,9 @@ def plan(
     memory_limit : int, str or None
         Bytes that the selection may hold beyond its inputs, or a text such as "8GB" or
         "512MiB".
-    batch_size, oversample, likelihood, fisher, rank, use_pool_fisher, threads, chunk_rows
+    batch_size, oversample, likelihood, fisher, rank, top_classes
+        As for `bait`.
+    prefilter, use_pool_fisher, threads, chunk_rows
         As for `bait`.
 
     Returns
@@ -130,30 +137,35 @@ def plan(
     limit = as_bytes("memory_limit", memory_limit)
     kind = kind_of(likelihood, fisher, dense=factors is not None)
     columns = check_rank(rank, kind)
+    top = check_top_classes(top_classes, kind, columns)
     oversample = as_real("oversample", oversample, at_least=1.0)
     n, length, outputs = _shape(kind, X, P, factors)
     m = _labeled_count(labeled, n)
     batch = check_batch(batch_size, n, m)
+    forward = forward_count_of(oversample, batch, n - m)
     sizes = partial(
         work_of,
         n=n,
         m=m,
         length=length,
         outputs=outputs,
-        forward=forward_count_of(oversample, batch, n - m),
+        forward=forward,
         batch=batch,
         use_pool_fisher=bool(use_pool_fisher),
         threads=resolve_threads(threads),
         chunk_rows=0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
+        candidates=candidate_count(prefilter, forward, n - m),
+        item=_item(P),
+        width=_item(X if factors is None else factors),
     )
     kept = kept_columns(columns, outputs) if kind == "softmax" else 0
-    return _best(kind, kept, outputs, sizes, limit)
+    return _best(kind, kept, reduced_count(top, kind, outputs), outputs, sizes, limit)
 
 
 def plan_of(problem: TraceProblem) -> Plan:
     """The plan of a problem that is checked already."""
     sizes, outputs = _sizes_of(problem)
-    return _best(problem.kind, problem.rank, outputs, sizes, None)
+    return _best(problem.kind, problem.rank, _top(problem), outputs, sizes, None)
 
 
 def check_memory(problem: TraceProblem, limit: int) -> None:
@@ -165,7 +177,7 @@ def check_memory(problem: TraceProblem, limit: int) -> None:
         What is needed and for what, what is allowed, and the option that lowers it.
     """
     sizes, outputs = _sizes_of(problem)
-    own, *others = _modes(problem.kind, problem.rank, outputs, sizes)
+    own, *others = _modes(problem.kind, problem.rank, _top(problem), outputs, sizes)
     memory = own[1].memory()
     needed = sum(memory.values())
     if needed <= limit:
@@ -204,18 +216,26 @@ def as_bytes(name: str, value: object) -> int | None:
 
 
 # -------------------------------------------------------------------------------- modes
-def _modes(kind: str, rank: int, outputs: int, sizes: Sizes) -> Iterator[tuple[str, Work]]:
+def _modes(
+    kind: str, rank: int, top: int, outputs: int, sizes: Sizes
+) -> Iterator[tuple[str, Work]]:
     """The mode itself, then those that take less, nearest first."""
-    yield _words(kind, rank), sizes(kind, rank=rank)
+    yield _words(kind, rank, top), sizes(kind, rank=rank, top=top)
+    fewer = top
+    while (fewer := fewer // 2) > 0:
+        yield _words(kind, 0, fewer), sizes(kind, rank=0, top=fewer)
     if kind == "softmax":
-        while (rank := (rank or outputs - 1) // 2) > 0:
+        while not top and (rank := (rank or outputs - 1) // 2) > 0:
             yield _words(kind, rank), sizes(kind, rank=rank)
         yield _words("block_diagonal", 0), sizes("block_diagonal", rank=0)
     if kind in {"softmax", "block_diagonal"}:
         yield _words("binary", 0), sizes("binary", rank=0)
 
 
-def _words(kind: str, rank: int) -> str:
+def _words(kind: str, rank: int, top: int = 0) -> str:
+    if top:
+        own = f"top_classes={top}"
+        return f"{_words(kind, 0)}, {own}" if kind == "block_diagonal" else own
     if rank:
         return f"rank={rank}"
     if kind in {"block_diagonal", "binary"}:
@@ -227,8 +247,10 @@ def _need(mode: tuple[str, Work]) -> tuple[str, int]:
     return mode[0], sum(mode[1].memory().values())
 
 
-def _best(kind: str, rank: int, outputs: int, sizes: Sizes, limit: int | None) -> Plan:
-    own, *others = _modes(kind, rank, outputs, sizes)
+def _best(
+    kind: str, rank: int, top: int, outputs: int, sizes: Sizes, limit: int | None
+) -> Plan:
+    own, *others = _modes(kind, rank, top, outputs, sizes)
     found = replace(_plan(*own), memory_limit=limit)
     if limit is None or found.fits:
         return found
@@ -258,8 +280,20 @@ def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
         use_pool_fisher=problem.use_pool_fisher,
         threads=problem.threads,
         chunk_rows=problem.chunk_rows,
+        candidates=problem.candidates,
+        item=_item(problem.probabilities),
+        width=_item(problem.features if problem.factors is None else problem.factors),
     )
     return sizes, outputs
+
+
+def _top(problem: TraceProblem) -> int:
+    return 0 if problem.classes is None else len(problem.classes)
+
+
+def _item(array: object) -> int:
+    """Bytes of a number; of a mere shape a float's."""
+    return int(getattr(getattr(array, "dtype", None), "itemsize", 4))
 
 
 def _shape(kind: str, X: object, P: object, factors: object) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ checked there, in the same words.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,6 +73,16 @@ def as_pool_probabilities(name: str, value: Array, n: int, likelihood: str) -> P
         return P
     repaired = _call("repair_probabilities", P, probabilities=P, renormalize=renormalize)
     return in_memory(repaired, P.dtype, P.shape)
+
+
+def host_chunks(array: PoolArray) -> Iterator[tuple[int, FloatArray]]:
+    """(first row, rows) in the host's memory, of some megabytes; see `arrays.row_chunks`."""
+    if not isinstance(array, DeviceArray):
+        yield from arrays.row_chunks(array)
+        return
+    step = max(1, arrays.CHUNK_BYTES // (array.dtype.itemsize * array.shape[1]))
+    for begin in range(0, len(array), step):
+        yield begin, array.rows(begin, begin + step).copy()
 
 
 def _as_finite(name: str, array: DeviceArray, axes: tuple[str, ...]) -> DeviceArray:

@@ -35,6 +35,8 @@ def bait(
     factors: Array | None = None,
     fisher: str = "full",
     rank: int | None = None,
+    top_classes: int | None = None,
+    prefilter: int | None = None,
     use_pool_fisher: bool = True,
     backend: str = "auto",
     threads: int | None = None,
@@ -83,6 +85,15 @@ def bait(
     rank : int or None
         Keep the `rank` leading columns of each candidate's L_i (softmax, fisher="full"), at
         least 1 and at most C; see Notes. None, C and C - 1 are exact.
+    top_classes : int or None
+        Keep so many classes apart, those that carry most of the pool's information, and take
+        all others as one (softmax, fisher="full") or leave them out (fisher="block_diagonal",
+        sigmoid); at least 1 and at most C, not with `rank`. See Notes. None and C are exact,
+        and C - 1 is where the others are one.
+    prefilter : int or None
+        Pick from the `prefilter` unlabelled rows alone that have the largest gains before any
+        pick, ties to the lowest index; at least all forward picks. F is the whole pool's
+        still. None, and at least as many as there are unlabelled rows, are exact. See Notes.
     use_pool_fisher : bool, default True
         False puts F = I (the ablation without the pool's information).
     backend : {"auto", "cpu", "reference", "cuda"}
@@ -130,11 +141,14 @@ def bait(
     =========================  ====================================================  ==========
     fisher="full"              4 (C - 1)^2 d^2 doubles, n (C^2 + C) floats           any C
     rank=r                     4 C^2 d^2 doubles, n (r^2 + 3 r + C) floats           r >= C - 1
+    top_classes=c              4 c^2 d^2 doubles, n (c^2 + 4 c + 2) floats           c >= C - 1
     fisher="block_diagonal"    4 C d^2 doubles, 3 n C floats                         sigmoid
+    the same, top_classes=c    4 c d^2 doubles, 4 n c floats                         c = C
     fisher="binary"            4 d^2 doubles, 3 n floats                             C = 2
     =========================  ====================================================  ==========
 
-    A pick costs one GEMM X [n, d] x [d, k], with k = 2 (C - 1)^2, 2 C r, 2 C and 2 columns.
+    A pick costs one GEMM X [n, d] x [d, k], with k = 2 (C - 1)^2, 2 C r, 2 c^2, 2 C, 2 c and 2
+    columns.
 
     rank: L_i, whose product is diag(p) - p p^T, has a null column sqrt(p). Reflected onto the
     most likely class k, it leaves the columns sqrt(p_c) (e_c - mu), c != k, with mu_c =
@@ -143,9 +157,24 @@ def bait(
     semidefinite, and no other columns leave less of the trace. F and the labelled rows keep
     all columns.
 
+    top_classes: kept are the classes with the largest tr F_cc = mean_i p_ic (1 - p_ic) |x_i|^2,
+    the traces of F's diagonal blocks over the whole pool; ties to the lowest. For a softmax the
+    other m = C - c classes move as one: only one vector of weights is asked for them, along
+    u = (0, ..., 0, 1, ..., 1) / sqrt(m). With E = [e_1, ..., e_c, u] the factor of a sample is
+    E^T L_i, one of a softmax over c + 1 classes, p_rest the sum of the others' probabilities,
+    whose last row is divided by sqrt(m). F and M are those of all classes, compressed to that
+    subspace of the parameters; as E is orthonormal, lam I stays lam I. What is lost is what
+    tells the merged classes from one another, nothing where m = 1. It takes one more reading
+    of X and P, and a copy of P's c columns (and p_rest). With one block a class the other
+    blocks are left out of tr(M^-1 F).
+
     block_diagonal: block c has the weights p_c (1 - p_c); labels that are independent have no
     other blocks. binary: one block with q (1 - q), q = max_c p_c; for C = 2 the picks are those
     of the full information with twice the `lam`, as are those of two blocks.
+
+    prefilter=k: in the table k takes the place of n, and the rows kept are copied,
+    k (d + 2 C) floats. The pool is read twice, for F and for the first gains (in float64, by
+    slices of some 64 MB), then a pick reads the k rows: a file is not read again.
 
     References
     ----------
@@ -169,6 +198,8 @@ def bait(
         likelihood=likelihood,
         fisher=fisher,
         rank=rank,
+        top_classes=top_classes,
+        prefilter=prefilter,
         use_pool_fisher=use_pool_fisher,
         threads=threads,
         chunk_rows=chunk_rows,

@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select.factors import Totals
 from fisher_select.files import check_writable, write_json
 from fisher_select.ranks import Ranks, agree
 
-__all__ = ["PicksFile", "Shard", "Totals", "make_shard"]
-
-Totals: TypeAlias = Callable[[int, int], tuple[int, int]]
-"""Rows and labelled rows of a shard, made into those of the whole pool."""
+__all__ = ["PicksFile", "Shard", "make_shard"]
 
 _SECONDS_BETWEEN_WRITES = 0.2
 _GAIN_TOLERANCE = 1e-6
@@ -141,7 +139,7 @@ class Shard:
 
 
 class _Census:
-    """Rows and labelled rows of all ranks; asked for once each rank has checked its own."""
+    """The `Totals` of all ranks; asked for once each rank has checked its own arguments."""
 
     def __init__(self, ranks: Ranks) -> None:
         self._ranks = ranks
@@ -150,11 +148,26 @@ class _Census:
         self.labeled: list[int] = []
 
     def __call__(self, n: int, m: int) -> tuple[int, int]:
-        self.told = True
-        answers = agree(self._ranks, [n, m])
-        self.told = False
+        answers = self._ask([n, m])
         self.rows, self.labeled = ([answer[k] for answer in answers] for k in (0, 1))
         return sum(self.rows), sum(self.labeled)
+
+    def sum(self, values: list[float]) -> list[float]:
+        answers = self._ask(values)
+        counts = [len(answer) for answer in answers]
+        if len(set(counts)) > 1:
+            self.told = True
+            raise ValueError(
+                "top_classes and the columns of probabilities must be the same on all ranks: "
+                f"got {counts} classes to rank, 0 without top_classes"
+            )
+        return [math.fsum(column) for column in zip(*answers, strict=True)]
+
+    def _ask(self, own: Any) -> list[Any]:
+        self.told = True
+        answers = agree(self._ranks, own)
+        self.told = False
+        return answers
 
 
 def make_shard(

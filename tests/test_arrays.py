@@ -166,7 +166,7 @@ def test_factors_want_three_axes() -> None:
 def test_first_bad_row_is_found_in_any_chunk(
     monkeypatch: pytest.MonkeyPatch, bad: float, order: str, row: int
 ) -> None:
-    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 1 << 10)  # many chunks
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", 1 << 10)  # many chunks
     X = np.ones((3000, 7), order=order)
     X[row, 4] = bad
     X[2999, 6] = np.nan  # a later one does not hide it
@@ -213,7 +213,7 @@ def test_rounding_outside_the_unit_interval_is_clipped_not_passed_on() -> None:
 def test_logits_are_called_so_wherever_the_first_one_lies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 1 << 10)  # many chunks
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", 1 << 10)  # many chunks
     P = np.full((3000, 4), 0.25)
     P[5], P[2900, 1] = 0.1, 3.0
     message = r"^probabilities must lie in \[0, 1\] \(not logits\): row 2900, column 1 is 3,"

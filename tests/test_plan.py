@@ -22,8 +22,7 @@ from fisher_select.plan import as_bytes
 
 def planned(case: Case, **options: Any) -> fs.Plan:
     shapes = (case.n, case.d), (case.n, case.classes)
-    mode = {"fisher": case.fisher, "rank": case.rank}
-    return fs.plan(*shapes, batch_size=case.picks, oversample=1.0, **mode, **options)
+    return fs.plan(*shapes, batch_size=case.picks, oversample=1.0, **case.mode, **options)
 
 
 # ---------------------------------------------------------------------------- the figures
@@ -36,6 +35,8 @@ def planned(case: Case, **options: Any) -> fs.Plan:
         Case(8_000, 128, 10, picks=30),
         Case(12_000, 32, 24, picks=2, rank=5),
         Case(12_000, 160, 40, picks=2, fisher="block_diagonal"),
+        Case(30_000, 48, 40, picks=2, top_classes=12),
+        Case(80_000, 40, 12, picks=20, prefilter=20_000),
     ],
     ids=str,
 )

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "gathered_samples.h"
 #include "information.h"
 #include "information_objective.h"
 #include "information_options.h"
 #include "ops.h"
 #include "picked_samples.h"
+#include "prefilter.h"
 #include "screened_picker.h"
 #include "sharded_picker.h"
 
@@ -66,8 +68,16 @@ public:
                 lam,      pool_fisher,      problem_.shard};
     }
 
-    /// Removals from the picks of a sharded pool are every rank's own work: `rows` of them.
-    InformationStage stage(Information& information, const StageProblem& stage) const {
+    /// Additions from a list of rows read a copy of them. Removals from the picks of a sharded
+    /// pool are every rank's own work: `rows` of them.
+    InformationStage stage(Information& information, const StageProblem& stage) {
+        if (stage.direction == Direction::add && !stage.rows.all()) {
+            gathered_ = std::make_unique<GatheredSamples>(problem_.factors, stage.rows);
+            StageProblem among = stage;
+            among.rows.index = nullptr;
+            return {context_, gathered_->factors(), information, among,
+                    problem_.instruction_set};
+        }
         const bool replicated = picked_ && stage.direction == Direction::remove;
         return {context_,
                 replicated ? picked_->factors() : problem_.factors,
@@ -79,10 +89,25 @@ public:
     }
     void finish() const {}
 
+    int64_t slice_rows() const {
+        constexpr int64_t kSliceBytes = int64_t{1} << 26;
+        return fisher_select::slice_rows(problem_.factors, kSliceBytes);
+    }
+
+    /// Gains of all samples of `slice`.
+    std::vector<double> gains(const Information& information, const Factors& slice,
+                              const PoolOptions& options) const {
+        PoolState<double> state(context_, slice, {nullptr, slice.count()},
+                                pool_kernels<double>(problem_.instruction_set), options);
+        state.reset(information);
+        return {state.scores(), state.scores() + slice.count()};
+    }
+
 private:
     const Context& context_;
     const InformationProblem& problem_;
     std::unique_ptr<PickedSamples> picked_;
+    std::unique_ptr<GatheredSamples> gathered_;
 };
 
 }  // namespace fisher_select::cpu

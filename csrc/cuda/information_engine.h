@@ -9,6 +9,8 @@
 #include "information.h"
 #include "information_options.h"
 #include "information_picker.h"
+#include "pool_state.h"
+#include "prefilter.h"
 
 namespace fisher_select::cuda {
 
@@ -38,6 +40,19 @@ struct InformationEngine {
         return {device, context, factors, information, problem};
     }
     void finish() const { device.synchronize(); }
+
+    int64_t slice_rows() const {
+        constexpr int64_t kSliceBytes = int64_t{1} << 28;
+        return fisher_select::slice_rows(factors, kSliceBytes);
+    }
+
+    /// Gains of all samples of `slice`, on the host.
+    std::vector<double> gains(const Information& information, const Factors& slice,
+                              const PoolOptions& options) const {
+        PoolState<double> state(device, slice, {nullptr, slice.count()}, options);
+        state.reset(information);
+        return state.download_scores();
+    }
 
     const Device& device;
     const Context& context;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "candidate.h"
 #include "device.h"
@@ -38,6 +39,7 @@ public:
     T* panel() const { return panel_.data(); }
     /// sign tr(H (I + sign G)^-1), or sign log det(I + sign G), of each candidate [rows.count].
     const T* scores() const { return score_.data(); }
+    std::vector<T> download_scores() const { return score_.download(); }
 
     /// error_scale <- the largest tr(H) (log-det: tr(G)) of a free candidate, on the device.
     void largest_trace(const char* taken, double* error_scale) const;

@@ -32,6 +32,7 @@ def log_det_select(
     batch_size: int,
     lam: float,
     rank: int = 0,
+    merged: int = 1,
     progress: ProgressCallback | None = None,
     **_threads_and_chunks: object,
 ) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def log_det_select(
     as the compiled core's function of this name.
     """
     began = time.perf_counter()
-    V = factors_of(kind, features, probabilities, factors)
+    V = factors_of(kind, features, probabilities, factors, merged=merged)
     M = lam * np.eye(V.shape[1]) + np.einsum("nir,njr->ij", V[labeled], V[labeled])
     if rank:
         V = factors_of(kind, features, probabilities, factors, rank)

@@ -41,6 +41,17 @@ def leading_columns(P: Float64, rank: int) -> Float64:  # [n, C] -> [n, C, r]
     return L
 
 
+def merged_factors(P: Float64, merged: int) -> Float64:  # [n, c + 1] -> [n, c + 1, c + 1]
+    """Softmax factors where the last class is the sum of `merged` ones that move as one.
+
+    Their logits move along u = (1, ..., 1) / sqrt(merged), of unit length as the other classes'
+    axes are: with E = [e_1, ..., e_c, u] this is E^T L.
+    """
+    L = softmax_factors(P)
+    L[:, -1] /= np.sqrt(merged)
+    return L
+
+
 def sigmoid_factors(Q: Float64) -> Float64:  # [n, C] -> [n, C, C]
     """L_i with L L^T = diag(q (1 - q))."""
     L: Float64 = np.eye(Q.shape[1]) * np.sqrt(Q * (1.0 - Q))[:, None, :]
@@ -82,11 +93,12 @@ _LINKS = {
 
 
 def factors_of(
-    kind: str, features: Any, probabilities: Any, factors: Any, rank: int = 0
+    kind: str, features: Any, probabilities: Any, factors: Any, rank: int = 0, merged: int = 1
 ) -> Float64:  # [n, D, r]
     """V_i of every row, unscaled; `kind` as in factors.TraceProblem, or "gradient".
 
-    `rank` keeps so many leading columns of a softmax factor, 0 all of them.
+    `rank` keeps so many leading columns of a softmax factor, 0 all of them. `merged`: classes
+    that its last one stands for.
     """
     try:
         if factors is not None:
@@ -95,6 +107,8 @@ def factors_of(
         if kind == "gaussian":
             return last_layer(gaussian_factors(len(X)), X)
         P = np.asarray(probabilities, dtype=np.float64)
+        if merged > 1:
+            return last_layer(merged_factors(P, merged), X)
         return last_layer(leading_columns(P, rank) if rank else _LINKS[kind](P), X)
     except MemoryError as error:
         n = len(features if factors is None else factors)

@@ -26,8 +26,9 @@ against it there, not against a best gain that is itself noise."""
 # -------------------------------------------------------------------------- information
 def pool_factors(problem: TraceProblem, rank: int = 0) -> Float64:
     """V [n, D, r] of every row, unscaled; 0 keeps all columns."""
-    pool = (problem.features, problem.probabilities, problem.factors)
-    return factors_of(problem.kind, *pool, rank)
+    probabilities, merged = problem.outputs()
+    pool = (problem.features, probabilities, problem.factors)
+    return factors_of(problem.kind, *pool, rank, merged)
 
 
 def fisher_matrix(V: Float64) -> Float64:  # [n, D, r] -> [D, D]
@@ -100,15 +101,36 @@ def losses(V: Float64, R: Float64, F: Float64) -> Float64:  # [n]
 
 
 # -------------------------------------------------------------------------------- greedy
+def candidates(
+    problem: TraceProblem, V: Float64, M: Float64, F: Float64
+) -> npt.NDArray[np.bool_]:  # [n]
+    """Which rows may be picked: the unlabelled ones, with a prefilter those of largest gain.
+
+    V, M and F as `start` has them: the gains are those before any pick. Ties go to the lowest
+    index.
+    """
+    free = np.ones(problem.n, dtype=np.bool_)
+    free[problem.labeled] = False
+    if problem.candidates == 0:
+        return free
+    gain = np.where(free, gains(V, inverse_root(M, step=0), F), -np.inf)
+    if not np.isfinite(gain[free]).all():
+        raise _breakdown("a gain overflows", 1)
+    kept = np.argsort(-gain, kind="stable")[: problem.candidates]
+    among = np.zeros(problem.n, dtype=np.bool_)
+    among[kept] = True
+    return among
+
+
 def forward(
     problem: TraceProblem, V: Float64, M: Float64, F: Float64
 ) -> tuple[list[int], list[float], list[float], Float64]:
     """Add the largest gain, `forward_count` times, ties to the lowest index.
 
-    V holds the scaled factors. Returns the picks in order, their gains, the objective after
-    each, and the last M.
+    V holds the scaled factors; M and F are those of `start`. Returns the picks in order, their
+    gains, the objective after each, and the last M.
     """
-    free = _free(problem)
+    free = candidates(problem, V, M, F)
     picks: list[int] = []
     scores: list[float] = []
     path: list[float] = []
@@ -202,7 +224,7 @@ def replay(problem: TraceProblem, forward_indices: npt.ArrayLike) -> Float64:
         row that was not free.
     """
     V, M, F = start(problem)
-    free = _free(problem)
+    free = candidates(problem, V, M, F)
     regrets: list[float] = []
     for step, pick in enumerate(np.asarray(forward_indices).tolist()):
         R = inverse_root(M, step)
@@ -246,12 +268,6 @@ def replay_backward(
 
 
 # ------------------------------------------------------------------------------ helpers
-def _free(problem: TraceProblem) -> npt.NDArray[np.bool_]:
-    free = np.ones(problem.n, dtype=np.bool_)
-    free[problem.labeled] = False
-    return free
-
-
 def _regret(shortfall: float, best: float, objective_now: float) -> float:
     # Equal is equal, even where everything is 0.
     return shortfall / max(best, _NOISE * objective_now) if shortfall else 0.0

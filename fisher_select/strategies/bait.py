@@ -13,6 +13,7 @@ from fisher_select.progress import ProgressCallback
 from fisher_select.select import bait
 from fisher_select.selection import Selection
 from fisher_select.strategies.base import FactorStrategy
+from fisher_select.top_classes import check_top_classes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Bait(FactorStrategy):
     likelihood: str = "softmax"
     fisher: str = "full"
     rank: int | None = None
+    top_classes: int | None = None
+    prefilter: int | None = None
     use_pool_fisher: bool = True
     backend: str = "auto"
     threads: int | None = None
@@ -36,8 +39,9 @@ class Bait(FactorStrategy):
     seed: int | None = None
 
     def check_likelihood(self, likelihood: str) -> None:
-        """Refuse a Fisher matrix, or a rank, that is not of these outputs."""
-        check_rank(self.rank, kind_of(likelihood, self.fisher))
+        """Refuse a Fisher matrix, a rank or classes that are not of these outputs."""
+        kind = kind_of(likelihood, self.fisher)
+        check_top_classes(self.top_classes, kind, check_rank(self.rank, kind))
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return bait(

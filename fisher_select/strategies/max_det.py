@@ -23,6 +23,7 @@ class MaxDet(FactorStrategy):
     lam: float = 1.0
     gradient: str = "rank_one"
     rank: int | None = None
+    top_classes: int | None = None
     likelihood: str = "softmax"
     backend: str = "auto"
     threads: int | None = None
@@ -32,7 +33,7 @@ class MaxDet(FactorStrategy):
 
     def check_likelihood(self, likelihood: str) -> None:
         """Refuse the rank-one gradient of other outputs than softmax."""
-        check_gradient(self.gradient, likelihood, self.rank)
+        check_gradient(self.gradient, likelihood, self.rank, self.top_classes)
 
     def _run(self, arrays: Mapping[str, Array], **keywords: Any) -> Selection:
         return max_det(
