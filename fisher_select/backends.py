@@ -64,6 +64,8 @@ def trace_arguments(problem: TraceProblem) -> dict[str, Any]:
     found = {field.name: getattr(problem, field.name) for field in fields(problem)}
     del found["classes"]
     found["probabilities"], found["merged"] = problem.outputs()
+    if (search := found.pop("search")) is not None:  # the CPU's alone
+        found |= {"search": search.name, "search_part": search.part, "search_seed": search.seed}
     return found
 
 
@@ -77,7 +79,9 @@ class _Compiled:
 
     def trace_select(self, problem: TraceProblem) -> Selection:
         found = self.call("trace_select", **trace_arguments(problem))
-        return Selection(backend=self.name, **found)
+        searched = {"search_share"} & found.keys()
+        diagnostics = {name: found.pop(name) for name in searched}
+        return Selection(backend=self.name, diagnostics=diagnostics, **found)
 
     def call(self, operation: str, **arguments: Any) -> Any:
         return getattr(self._module, operation)(**arguments)

@@ -63,6 +63,9 @@ def select(
         raise ValueError("memory_limit must not be given under torchrun: ranks differ in size")
     if fields.pop("prefilter", None) is not None:
         raise ValueError("prefilter must not be given under torchrun: it is for one process")
+    if fields.pop("search", "full") != "full":
+        raise ValueError("search must be 'full' under torchrun: others are for one process")
+    fields.pop("epsilon", None)
     require("torch", extra="torch")
     from torch import distributed as torch_distributed
 

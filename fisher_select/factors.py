@@ -20,6 +20,7 @@ from fisher_select.pool_arrays import (
     as_pool_probabilities,
 )
 from fisher_select.progress import ProgressCallback
+from fisher_select.search import Search, search_of
 from fisher_select.top_classes import (
     check_top_classes,
     class_traces,
@@ -84,6 +85,8 @@ class TraceProblem:
     candidates : int
         Unlabelled rows with the largest gains at the first M that the forward stage picks
         from; 0: all.
+    search : Search or None
+        None: the forward stage looks at every candidate at every pick.
     threads : int
     chunk_rows : int
         Rows a thread works on at a time; 0 leaves it to the backend.
@@ -106,6 +109,7 @@ class TraceProblem:
     rank: int
     classes: IndexArray | None
     candidates: int
+    search: Search | None
     threads: int
     chunk_rows: int
     progress: ProgressCallback | None
@@ -135,6 +139,9 @@ def trace_problem(
     rank: int | None = None,
     top_classes: int | None = None,
     prefilter: int | None = None,
+    search: str = "full",
+    epsilon: float = 0.1,
+    seed: int | None = None,
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -155,6 +162,7 @@ def trace_problem(
     as_count("batch_size", batch_size)
     if prefilter is not None:
         as_count("prefilter", prefilter)
+    search_of(search, epsilon, seed, picks=1)
     execution = resolve_execution(threads, chunk_rows, progress)
 
     X, P, V = _arrays(kind, features, probabilities, factors, likelihood)
@@ -181,6 +189,7 @@ def trace_problem(
         rank=0 if P is None else kept_columns(columns, P.shape[1]),
         classes=_kept_classes(X, P, kind, top, totals),
         candidates=candidate_count(prefilter, forward, n - m),
+        search=search_of(search, epsilon, seed, picks=forward),
         **execution,
     )
 

@@ -37,6 +37,8 @@ def bait(
     rank: int | None = None,
     top_classes: int | None = None,
     prefilter: int | None = None,
+    search: str = "full",
+    epsilon: float = 0.1,
     use_pool_fisher: bool = True,
     backend: str = "auto",
     threads: int | None = None,
@@ -94,6 +96,12 @@ def bait(
         Pick from the `prefilter` unlabelled rows alone that have the largest gains before any
         pick, ties to the lowest index; at least all forward picks. F is the whole pool's
         still. None, and at least as many as there are unlabelled rows, are exact. See Notes.
+    search : {"full", "lazy", "stochastic"}
+        What the forward stage looks at: all candidates at every pick; those that may win, by
+        the gains of earlier picks, nearly always with the same picks; or a random part of
+        them. All but "full" need the cpu backend. See Notes.
+    epsilon : float, default 0.1
+        Between 0 and 1: how little of the objective a stochastic search may lose.
     use_pool_fisher : bool, default True
         False puts F = I (the ablation without the pool's information).
     backend : {"auto", "cpu", "reference", "cuda"}
@@ -110,8 +118,7 @@ def bait(
         True counts on stderr when that is a terminal, after a line with the plan: bytes,
         operations, expected seconds. A callable gets (stage, done, total).
     seed : int or None
-        Has no effect: the selection is deterministic. Accepted so that code which tries
-        several strategies can pass one seed to all.
+        Of search="stochastic" and of the sample of "lazy"; None is 0. Else without effect.
 
     Returns
     -------
@@ -176,16 +183,28 @@ def bait(
     k (d + 2 C) floats. The pool is read twice, for F and for the first gains (in float64, by
     slices of some 64 MB), then a pick reads the k rows: a file is not read again.
 
+    search="lazy": a candidate waits, with the gain it had when last visited, while that gain
+    times the least decay since then in a random sample of the candidates (one in 64, kept up
+    to date), and half as much again, is below the best. Visits take up the updates owed.
+    "stochastic": each pick is the best of ln(1 / epsilon) / k of the candidates, k the forward
+    picks, drawn anew; they wait likewise. For a monotone submodular objective the expected
+    value were at least 1 - 1 / e - epsilon of the best; tr(M^-1 F) is not submodular. Beyond
+    the full search's, both keep k panels of d columns of the GEMM's width, in float32.
+    `diagnostics["search_share"]` is the share of a full search's updates that were made.
+
     References
     ----------
     Ash, Goel, Krishnamurthy, Kakade: Gone Fishing: Neural Active Learning with Fisher
     Embeddings, NeurIPS 2021.
+
+    Mirzasoleiman, Badanidiyuru, Karbasi, Vondrak, Krause: Lazier Than Lazy Greedy, AAAI 2015.
     """
-    as_seed(seed)
     limit = as_bytes("memory_limit", memory_limit)
     engine, (X, P, factors) = place(backend, features=X, probabilities=P, factors=factors)
     if limit is not None and engine.name != "cpu":
         raise ValueError(f"memory_limit is for the cpu backend, got backend {engine.name!r}")
+    if search != "full" and engine.name != "cpu":
+        raise ValueError(f"search={search!r} is for the cpu backend, got {engine.name!r}")
     problem = trace_problem(
         X,
         P,
@@ -200,6 +219,9 @@ def bait(
         rank=rank,
         top_classes=top_classes,
         prefilter=prefilter,
+        search=search,
+        epsilon=epsilon,
+        seed=seed,
         use_pool_fisher=use_pool_fisher,
         threads=threads,
         chunk_rows=chunk_rows,

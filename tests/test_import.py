@@ -30,7 +30,7 @@ LAYERS = (
         "execution",
     },
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
-    {"factors", "observation", "parquet"},
+    {"factors", "observation", "parquet", "search"},
     {"files"},
     {"policy", "ranks"},
     {"shards"},

@@ -30,6 +30,8 @@ class Bait(FactorStrategy):
     rank: int | None = None
     top_classes: int | None = None
     prefilter: int | None = None
+    search: str = "full"
+    epsilon: float = 0.1
     use_pool_fisher: bool = True
     backend: str = "auto"
     threads: int | None = None
