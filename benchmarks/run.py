@@ -30,6 +30,7 @@ from benchmarks import (
     peers,
     plan_check,
     policy_training,
+    scaling,
 )
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
@@ -70,6 +71,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "fisher_mask_diagonal": fisher_mask.diagonal,
     "fisher_mask_selection": fisher_mask.selection,
     "peers": peers.peers,
+    "scaling": scaling.scaling,
     "out_of_core": out_of_core.streamed,
 }
 

@@ -88,6 +88,10 @@ struct DistanceProblem {
     uint64_t seed = 0;  // BADGE
     int64_t chunk_rows = 0;
     std::string instruction_set = "auto";
+
+    /// Of a pool that several processes hold together, as above; `first` is a row of all.
+    const Shard* shard = nullptr;
+    int64_t labeled_count() const { return shard ? shard->labeled : labeled.count; }
 };
 
 struct DistanceResult {
@@ -176,9 +180,10 @@ LogDetResult select_by_log_det(const Context& context, const LogDetProblem& prob
 /// rows for each 32 MB of labelled ones.
 /// Memory beyond the inputs: some 100 bytes a row (180 for gradients); for the products 32 MB
 /// or 256 labelled rows, and 256 (d + C + 512) floats a thread. Arrays whose rows are not
-/// contiguous (Fortran order) are copied, whole, also where they are memory-mapped.
-/// Numerics: distances in float64 from differences; picks and scores depend on neither the
-/// summaries nor the products. NumericalError where squared distances overflow.
+/// contiguous (Fortran order) are copied, whole, also where they are memory-mapped. Of a
+/// sharded pool every rank holds the picks and all labelled rows beside its own. Numerics:
+/// distances in float64 from differences; picks and scores depend on neither the summaries nor
+/// the products. NumericalError where squared distances overflow.
 DistanceResult k_center(const Context& context, const DistanceProblem& problem);
 
 /// BADGE: the largest gradient first, then D^2 sampling (k-means++) among the unlabelled; rows

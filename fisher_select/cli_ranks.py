@@ -20,7 +20,9 @@ from fisher_select.strategies import Strategy
 __all__ = ["launched", "select", "writes"]
 
 _METHODS: dict[str, Callable[..., Selection]] = {
+    "badge": distributed.badge,
     "bait": distributed.bait,
+    "k_center": distributed.k_center,
     "max_det": distributed.max_det,
 }
 

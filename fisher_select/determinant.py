@@ -114,9 +114,7 @@ def max_det(
             progress=progress,
         ),
     )
-    measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
-    diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
-    return Selection(backend=engine.name, diagnostics=diagnostics, **found)
+    return log_det_selection(found, engine.name)
 
 
 def check_gradient(
@@ -173,3 +171,10 @@ def log_det_arguments(
         "chunk_rows": problem.chunk_rows,
         "progress": problem.progress,
     }
+
+
+def log_det_selection(found: dict[str, Any], backend: str) -> Selection:
+    """What the operation found."""
+    measured = {"kernel_form", "entries"} & found.keys()  # none of the reference
+    diagnostics = {name: float(found.pop(name)) for name in sorted(measured)}
+    return Selection(backend=backend, diagnostics=diagnostics, **found)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fisher_select.arrays import Array, FloatArray, as_labeled
+from fisher_select.arrays import Array, as_labeled
 from fisher_select.backends import Backend
 from fisher_select.device_arrays import DeviceArray
 from fisher_select.execution import resolve_execution
+from fisher_select.first_center import first_center
 from fisher_select.options import as_count, as_seed, check_batch, one_of
 from fisher_select.placement import place
 from fisher_select.pool_arrays import PoolArray, as_pool_matrix, as_pool_probabilities
@@ -20,7 +22,6 @@ from fisher_select.selection import Selection
 
 EMBEDDINGS = ("features", "gradient")
 
-_CHUNK_ROWS = 4096  # rows converted to float64 at a time
 _SEED_LIMIT = 1 << 64  # the counter generator's key
 
 
@@ -103,36 +104,22 @@ def k_center(
     ICLR 2018. Gonzalez: Clustering to Minimize the Maximum Intercluster Distance, 1985.
     """
     as_seed(seed)
-    one_of("embedding", embedding, EMBEDDINGS)
-    if embedding == "features":
-        P = None
-    elif P is None:
-        raise ValueError(
-            "probabilities [n, C] must be given for embedding='gradient', got None"
-        )
-    engine, (X, P) = place(backend, features=X, probabilities=P)
-    as_count("batch_size", batch_size)
-    options = resolve_execution(threads, chunk_rows, progress)
-    features = as_pool_matrix("features", X)
-    n = len(features)
-    probabilities = (
-        None if P is None else as_pool_probabilities("probabilities", P, n, "softmax")
+    engine, (X, P) = place(backend, features=X, probabilities=embedded(embedding, P))
+    arguments = k_center_arguments(
+        X,
+        P,
+        first=first,
+        labeled=labeled,
+        batch_size=batch_size,
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=progress,
     )
-    rows = as_labeled(labeled, n)
-    batch = check_batch(batch_size, n, len(rows))
-    start = _as_row("first", first, n)
-    if start is None:
-        start = 0 if len(rows) else _first_row(engine, features, probabilities)
-    found = engine.call(
-        "k_center",
-        features=features,
-        probabilities=probabilities,
-        labeled=rows,
-        batch_size=batch,
-        first=start,
-        **options,
-    )
-    return _selection(found, engine.name, n)
+    features = arguments["features"]
+    if arguments["first"] is None:
+        arguments["first"] = _first_row(engine, features, arguments["probabilities"])
+    found = engine.call("k_center", **arguments)
+    return distance_selection(found, engine.name, len(features))
 
 
 def badge(
@@ -191,30 +178,84 @@ def badge(
     Ash, Zhang, Krishnamurthy, Langford, Agarwal: Deep Batch Active Learning by Diverse,
     Uncertain Gradient Lower Bounds, ICLR 2020.
     """
+    engine, (X, P) = place(backend, features=X, probabilities=P)
+    arguments = badge_arguments(
+        X,
+        P,
+        seed=secrets.randbits(64) if seed is None else seed,
+        labeled=labeled,
+        batch_size=batch_size,
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=progress,
+    )
+    found = engine.call("badge", **arguments)
+    return distance_selection(found, engine.name, len(arguments["features"]))
+
+
+def embedded(embedding: str, P: Array | None) -> Array | None:
+    """Check `k_center`'s embedding; the probabilities it takes, None for features alone."""
+    if one_of("embedding", embedding, EMBEDDINGS) == "features":
+        return None
+    if P is None:
+        raise ValueError(
+            "probabilities [n, C] must be given for embedding='gradient', got None"
+        )
+    return P
+
+
+def k_center_arguments(
+    X: Array, P: Array | None, *, first: int | None, **options: Any
+) -> dict[str, Any]:
+    """Check `k_center`'s arrays and options, and name them as the operation does.
+
+    `first` is None where it must still be looked for.
+    """
+    arguments, n, m = _pool_arguments(X, P, **options)
+    start = _as_row("first", first, n)
+    return arguments | {"first": 0 if start is None and m > 0 else start}
+
+
+def badge_arguments(X: Array, P: Array | None, *, seed: int, **options: Any) -> dict[str, Any]:
+    """Check `badge`'s arrays and options, and name them as the operation does."""
     key = as_seed(seed)
-    if key is None:
-        key = secrets.randbits(64)
-    if key >= _SEED_LIMIT:
+    if key is None or key >= _SEED_LIMIT:
         raise ValueError(f"seed must be below 2**64, got {key}")
     if P is None:
         raise ValueError("probabilities [n, C] must be given, got None")
-    engine, (X, P) = place(backend, features=X, probabilities=P)
+    return _pool_arguments(X, P, **options)[0] | {"seed": key}
+
+
+def _pool_arguments(
+    X: Array,
+    P: Array | None,
+    *,
+    labeled: Array | None = None,
+    batch_size: int,
+    threads: int | None = None,
+    chunk_rows: int | None = None,
+    progress: bool | ProgressCallback = False,
+    totals: Callable[[int, int], tuple[int, int]] | None = None,
+) -> tuple[dict[str, Any], int, int]:
+    """What both operations take; rows and labelled rows, of the whole pool (`totals`)."""
     as_count("batch_size", batch_size)
-    options = resolve_execution(threads, chunk_rows, progress)
+    execution = resolve_execution(threads, chunk_rows, progress)
     features = as_pool_matrix("features", X)
     n = len(features)
-    probabilities = as_pool_probabilities("probabilities", P, n, "softmax")
-    rows = as_labeled(labeled, n)
-    found = engine.call(
-        "badge",
-        features=features,
-        probabilities=probabilities,
-        labeled=rows,
-        batch_size=check_batch(batch_size, n, len(rows)),
-        seed=key,
-        **options,
+    probabilities = (
+        None if P is None else as_pool_probabilities("probabilities", P, n, "softmax")
     )
-    return _selection(found, engine.name, n)
+    rows = as_labeled(labeled, n)
+    m = len(rows)
+    if totals is not None:
+        n, m = totals(n, m)
+    arguments = {
+        "features": features,
+        "probabilities": probabilities,
+        "labeled": rows,
+        "batch_size": check_batch(batch_size, n, m),
+    }
+    return arguments | execution, n, m
 
 
 def _as_row(name: str, value: object, n: int) -> int | None:
@@ -231,29 +272,11 @@ def _first_row(engine: Backend, X: PoolArray, P: PoolArray | None) -> int:
     """The row nearest to the mean, or, with P, the largest gradient; ties to the lowest."""
     if isinstance(X, DeviceArray) or isinstance(P, DeviceArray):
         return int(engine.call("first_center", features=X, probabilities=P))
-    return _first_host_row(X, P)
+    return first_center(X, P)
 
 
-def _first_host_row(X: FloatArray, P: FloatArray | None) -> int:
-    n = len(X)
-    values = np.empty(n)
-    mean = np.zeros(X.shape[1])
-    for begin in range(0, n, _CHUNK_ROWS):
-        mean += X[begin : begin + _CHUNK_ROWS].sum(axis=0, dtype=np.float64) / n
-    for begin in range(0, n, _CHUNK_ROWS):
-        rows = slice(begin, begin + _CHUNK_ROWS)
-        x = X[rows].astype(np.float64)
-        if P is None:
-            x -= mean
-            values[rows] = -np.sum(x * x, axis=1)
-        else:
-            r = -P[rows].astype(np.float64)
-            r[np.arange(len(r)), r.argmin(axis=1)] += 1.0
-            values[rows] = np.sum(x * x, axis=1) * np.sum(r * r, axis=1)
-    return int(np.argmax(values))
-
-
-def _selection(found: dict[str, Any], backend: str, n: int) -> Selection:
+def distance_selection(found: dict[str, Any], backend: str, n: int) -> Selection:
+    """What the operations found among n rows."""
     full, centers = int(found.pop("full_distances")), int(found.pop("centers"))
     diagnostics = {
         "full_distances": float(full),

@@ -9,37 +9,41 @@ with, in script.py,
     picks = fs.distributed.bait(X_shard, P_shard, labeled=rows_of_the_shard, batch_size=100)
 
 The picks are those of one process with all rows, whatever the number of ranks and however the
-rows are spread. The pool is numbered through: rank 0's rows, then rank 1's, and so on. Nothing
-of a rank's rows leaves it but the rows picked: F and the labelled rows' information are sums
-over the ranks, and a pick exchanges each rank's best (score, row) and the winner's x and p.
+rows are spread. The pool is numbered through: rank 0's rows, then rank 1's, and so on. A pick
+exchanges each rank's best (score, row) and the winner's x and p. Beside the rows picked, what
+leaves a rank is sums over its rows for information, and its labelled rows for k-centre.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import numpy as np
-
-from fisher_select import backends
 from fisher_select.arrays import Array
 from fisher_select.backends import trace_arguments
-from fisher_select.determinant import check_gradient, log_det_arguments
+from fisher_select.determinant import check_gradient, log_det_arguments, log_det_selection
+from fisher_select.distance import (
+    badge_arguments,
+    distance_selection,
+    embedded,
+    k_center_arguments,
+)
 from fisher_select.errors import RankError
-from fisher_select.extras import require
 from fisher_select.factors import Totals, trace_problem
+from fisher_select.first_center import first_center
 from fisher_select.options import as_seed
 from fisher_select.placement import place
-from fisher_select.progress import ProgressCallback
-from fisher_select.ranks import Ranks, TorchRanks, agree
+from fisher_select.rank_options import (
+    BaitOptions,
+    KCenterOptions,
+    MaxDetOptions,
+    RankOptions,
+    own_options,
+)
 from fisher_select.selection import Selection
-from fisher_select.shards import make_shard
+from fisher_select.shards import Shard
+from fisher_select.together import Work, together
 
-__all__ = ["RankError", "bait", "max_det"]
-
-_TIMEOUT = 300.0  # seconds
+__all__ = ["RankError", "badge", "bait", "k_center", "max_det"]
 
 
 def bait(
@@ -48,22 +52,7 @@ def bait(
     *,
     labeled: Array | None = None,
     batch_size: int,
-    lam: float = 1.0,
-    oversample: float = 2.0,
-    normalization: str = "reference",
-    likelihood: str = "softmax",
-    factors: Array | None = None,
-    fisher: str = "full",
-    rank: int | None = None,
-    top_classes: int | None = None,
-    use_pool_fisher: bool = True,
-    threads: int | None = None,
-    chunk_rows: int | None = None,
-    progress: bool | ProgressCallback = False,
-    seed: int | None = None,
-    group: Any = None,
-    timeout: float = _TIMEOUT,
-    state: str | os.PathLike[str] | None = None,
+    **options: Unpack[BaitOptions],
 ) -> Selection:
     """`fisher_select.bait` on a pool held by the ranks of a process group; same picks.
 
@@ -125,32 +114,22 @@ def bait(
     ----------
     As `fisher_select.bait`.
     """
+    own = own_options(options, BaitOptions, "bait")
 
     def prepare(totals: Totals) -> dict[str, Any]:
-        as_seed(seed)
-        _, (x, p, v) = place("cpu", features=X, probabilities=P, factors=factors)
+        as_seed(own.pop("seed", None))
+        _, (x, p, v) = place(
+            "cpu", features=X, probabilities=P, factors=own.pop("factors", None)
+        )
         problem = trace_problem(
-            x,
-            p,
-            factors=v,
-            labeled=labeled,
-            batch_size=batch_size,
-            lam=lam,
-            oversample=oversample,
-            normalization=normalization,
-            likelihood=likelihood,
-            fisher=fisher,
-            rank=rank,
-            top_classes=top_classes,
-            use_pool_fisher=use_pool_fisher,
-            threads=threads,
-            chunk_rows=chunk_rows,
-            progress=progress,
-            totals=totals,
+            x, p, factors=v, labeled=labeled, batch_size=batch_size, totals=totals, **own
         )
         return trace_arguments(problem)
 
-    return _together(group, timeout, "trace_select", prepare, state)
+    def finish(found: dict[str, Any], _: int) -> Selection:
+        return Selection(backend="cpu", **found)
+
+    return together(Work("trace_select", prepare, finish), own)
 
 
 def max_det(
@@ -159,19 +138,7 @@ def max_det(
     *,
     labeled: Array | None = None,
     batch_size: int,
-    lam: float = 1.0,
-    gradient: str = "rank_one",
-    rank: int | None = None,
-    top_classes: int | None = None,
-    likelihood: str = "softmax",
-    factors: Array | None = None,
-    threads: int | None = None,
-    chunk_rows: int | None = None,
-    progress: bool | ProgressCallback = False,
-    seed: int | None = None,
-    group: Any = None,
-    timeout: float = _TIMEOUT,
-    state: str | os.PathLike[str] | None = None,
+    **options: Unpack[MaxDetOptions],
 ) -> Selection:
     """`fisher_select.max_det` on a pool held by the ranks of a process group; same picks.
 
@@ -181,9 +148,9 @@ def max_det(
     ----------
     X, P, labeled, batch_size
         As for `bait`.
-    lam, gradient, rank, top_classes, likelihood, factors, threads, chunk_rows, progress, seed
-        As for `fisher_select.max_det`.
-    group, timeout, state
+    lam, gradient, rank, top_classes, likelihood, factors
+        As for `fisher_select.max_det`; `factors` are this rank's.
+    threads, chunk_rows, progress, seed, group, timeout, state
         As for `bait`.
 
     Returns
@@ -196,69 +163,136 @@ def max_det(
     TypeError, ValueError, OSError, RankError, NumericalError, ImportError, MemoryError
         As `bait`.
     """
+    own = {"gradient": "rank_one"} | own_options(options, MaxDetOptions, "max_det")
 
     def prepare(totals: Totals) -> dict[str, Any]:
-        as_seed(seed)
-        check_gradient(gradient, likelihood, rank, top_classes, dense=factors is not None)
+        as_seed(own.pop("seed", None))
+        factors = own.pop("factors", None)
+        check_gradient(
+            own["gradient"],
+            own.get("likelihood", "softmax"),
+            own.get("rank"),
+            own.get("top_classes"),
+            dense=factors is not None,
+        )
         _, (x, p, v) = place("cpu", features=X, probabilities=P, factors=factors)
         return log_det_arguments(
-            x,
-            p,
-            gradient=gradient,
-            factors=v,
-            labeled=labeled,
-            batch_size=batch_size,
-            lam=lam,
-            likelihood=likelihood,
-            rank=rank,
-            top_classes=top_classes,
-            threads=threads,
-            chunk_rows=chunk_rows,
-            progress=progress,
-            totals=totals,
+            x, p, factors=v, labeled=labeled, batch_size=batch_size, totals=totals, **own
         )
 
-    return _together(group, timeout, "log_det_select", prepare, state)
+    def finish(found: dict[str, Any], _: int) -> Selection:
+        return log_det_selection(found, "cpu")
+
+    return together(Work("log_det_select", prepare, finish), own)
 
 
-def _together(
-    group: Any,
-    timeout: float,
-    operation: str,
-    prepare: Callable[[Totals], dict[str, Any]],
-    state: str | os.PathLike[str] | None,
+def k_center(
+    X: Array,
+    P: Array | None = None,
+    *,
+    labeled: Array | None = None,
+    batch_size: int,
+    **options: Unpack[KCenterOptions],
 ) -> Selection:
-    require("torch", extra="torch")
-    ranks = TorchRanks(group, timeout)
-    with ranks.together():
-        return select_together(ranks, operation, prepare, state)
+    """`fisher_select.k_center` on a pool held by the ranks of a process group; same picks.
+
+    Parameters
+    ----------
+    X : array [n_k, d]
+        Features of this rank's rows, of one dtype on all ranks.
+    P : array [n_k, C] or None
+        Their probabilities, for embedding="gradient" alone.
+    labeled, batch_size
+        As for `bait`.
+    first : int or None
+        Row of the whole pool to begin with where nothing is labelled on any rank; else and by
+        default as for `fisher_select.k_center`.
+    embedding
+        As for `fisher_select.k_center`.
+    threads, chunk_rows, progress, seed, group, timeout, state
+        As for `bait`.
+
+    Returns
+    -------
+    Selection
+        The same on all ranks; `indices` number the whole pool, `diagnostics` are of all ranks.
+        They count more distances than those of one process: each rank settles which of its own
+        rows is the farthest.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, RankError, NumericalError, ImportError, MemoryError
+        As `bait`.
+
+    Notes
+    -----
+    All labelled rows are centres for all: each rank holds a copy of the others', m (d + C)
+    values. They are sent once, 8 MB at a time; then d + C + 1 doubles a pick and two for each
+    rank.
+    """
+    own = {"first": None} | own_options(options, KCenterOptions, "k_center")
+
+    def prepare(totals: Totals) -> dict[str, Any]:
+        as_seed(own.pop("seed", None))
+        taken = embedded(own.pop("embedding", "features"), P)
+        _, (x, p) = place("cpu", features=X, probabilities=taken)
+        return k_center_arguments(
+            x, p, labeled=labeled, batch_size=batch_size, totals=totals, **own
+        )
+
+    def begin(shard: Shard, arguments: dict[str, Any]) -> None:
+        if arguments["first"] is None:
+            arguments["first"] = (shard.replay or [_first(shard, arguments)])[0]
+
+    return together(Work("k_center", prepare, _of_distances, begin), own)
 
 
-def select_together(
-    ranks: Ranks,
-    operation: str,
-    prepare: Callable[[Totals], dict[str, Any]],
-    state: str | os.PathLike[str] | None = None,
+def badge(
+    X: Array,
+    P: Array,
+    *,
+    labeled: Array | None = None,
+    batch_size: int,
+    **options: Unpack[RankOptions],
 ) -> Selection:
-    """Run an operation of the engine on all ranks; what rank 0 found is what all return."""
-    shard, arguments = make_shard(
-        ranks, operation, prepare, None if state is None else Path(state)
-    )
-    picks_file = shard.picks_file
-    try:
-        found = backends.get("cpu").call(operation, **arguments, shard=shard)
-    except BaseException:
-        if picks_file is not None:
-            picks_file.write()
-        raise
-    # The last bits may differ where ranks run on different processors.
-    plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
-    plain = agree(ranks, plain if ranks.rank == 0 else None)[0]
-    if picks_file is not None:
-        picks_file.remove()
-    for name, value in found.items():
-        if isinstance(value, np.ndarray):
-            plain[name] = np.array(plain[name], dtype=value.dtype)
-    measured = {"kernel_form", "entries"} & plain.keys()
-    diagnostics = {name: float(plain.pop(name)) for name in sorted(measured)}
-    return Selection(backend="cpu", diagnostics=diagnostics, **plain)
+    """`fisher_select.badge` on a pool held by the ranks of a process group; same picks.
+
+    Parameters
+    ----------
+    X, P, labeled, batch_size
+        As for `k_center`.
+    seed : int, default 0
+        Below 2^64, the same on all ranks.
+    threads, chunk_rows, progress, group, timeout, state
+        As for `bait`.
+
+    Returns
+    -------
+    Selection
+        As `k_center`.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, RankError, NumericalError, ImportError, MemoryError
+        As `bait`.
+    """
+    own = {"seed": 0} | own_options(options, RankOptions, "badge")
+
+    def prepare(totals: Totals) -> dict[str, Any]:
+        if own["seed"] is None:
+            raise ValueError("seed must be an integer that all ranks pass, got None")
+        _, (x, p) = place("cpu", features=X, probabilities=P)
+        return badge_arguments(
+            x, p, labeled=labeled, batch_size=batch_size, totals=totals, **own
+        )
+
+    return together(Work("badge", prepare, _of_distances), own)
+
+
+def _first(shard: Shard, arguments: dict[str, Any]) -> int:
+    features, probabilities = arguments["features"], arguments["probabilities"]
+    return first_center(features, probabilities, shard.others, shard.first)
+
+
+def _of_distances(found: dict[str, Any], n: int) -> Selection:
+    return distance_selection(found, "cpu", n)

@@ -48,7 +48,7 @@ class PicksFile:
         self._problem = problem
         self._written = 0.0
         self._rows: list[int] = []
-        self._gains: list[float] = []
+        self._gains: list[float | None] = []  # None: infinite, which JSON cannot hold
         self._expected = self._read(most) if path.exists() else {"rows": [], "gains": []}
 
     @property
@@ -57,16 +57,17 @@ class PicksFile:
         return list(self._expected["rows"])
 
     def add(self, row: int, gain: float) -> None:
-        """Note a pick; ValueError where a replayed one has another gain than it had."""
+        """Note a pick; ValueError where a replayed one is not what it was."""
         at = len(self._rows)
         self._rows.append(row)
-        self._gains.append(gain)
+        self._gains.append(gain if math.isfinite(gain) else None)
         if at < len(self._expected["rows"]):
-            before = self._expected["gains"][at]
-            if not math.isclose(gain, before, rel_tol=_GAIN_TOLERANCE):
+            row_before, before = self._expected["rows"][at], self._expected["gains"][at]
+            before = math.inf if before is None else before
+            if row != row_before or not math.isclose(gain, before, rel_tol=_GAIN_TOLERANCE):
                 raise ValueError(
-                    f"state: {self._path} is of other data: row {row} gained {before:.9g} "
-                    f"there, and gains {gain:.9g} here"
+                    f"state: {self._path} is of other data: row {row_before} gained "
+                    f"{before:.9g} there, and row {row} gains {gain:.9g} here"
                 )
         elif time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
             self.write()
@@ -87,8 +88,8 @@ class PicksFile:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             problem, rows, gains = (found[key] for key in ("problem", "rows", "gains"))
             whole = (
-                all(isinstance(row, int) and row >= 0 for row in rows)
-                and all(isinstance(gain, float) for gain in gains)
+                all(isinstance(row, int) and 0 <= row < self._problem["rows"] for row in rows)
+                and all(gain is None or isinstance(gain, float) for gain in gains)
                 and len(set(rows)) == len(rows) == len(gains) <= most
                 and isinstance(problem, dict)
             )
@@ -225,10 +226,11 @@ def make_shard(
 def _description(arguments: dict[str, Any]) -> dict[str, Any]:
     """What must be the same on all ranks, and when a run is resumed."""
     own = {"labeled", "threads", "chunk_rows", "progress"}
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in arguments.items():
         if isinstance(value, np.ndarray) and name not in own:
             found[f"shape of a row of {name}"] = list(value.shape[1:])
+            found[f"dtype of {name}"] = str(value.dtype)
         elif name not in own:
             found[name] = value
     return found

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One rank of the tests of distributed selection: `ranks_child.py FOLDER RANK RANKS WORK`.
-
-Ranks meet in a file of FOLDER. What rank k finds is left there as `WORK-k.json`.
-"""
+"""One rank of the tests of distributed selection, a process of its own: `main`."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -51,6 +47,14 @@ def select(group: Any, **options: Any) -> fs.Selection:
     return fs.distributed.bait(X[own], P[own], **call)
 
 
+def by_distance(method: str, group: Any) -> Any:
+    X, P = pool()
+    own = shares(len(X), dist.get_world_size(group))[dist.get_rank(group)]
+    call: dict[str, Any] = {"embedding": "gradient"} if method == "k_center" else {"seed": 4}
+    select = getattr(fs.distributed, method)
+    return select(X[own], P[own], batch_size=BATCH, group=group, **call).indices.tolist()
+
+
 def plain(picks: fs.Selection) -> dict[str, Any]:
     assert picks.forward_indices is not None
     assert picks.objective is not None
@@ -61,17 +65,18 @@ def plain(picks: fs.Selection) -> dict[str, Any]:
     }
 
 
-def same_picks() -> Any:
+def same_picks(_: Path, _how: str) -> Any:
     """The first 1, 2, 3 and 4 ranks select."""
     found = {}
     for ranks in range(1, dist.get_world_size() + 1):
         group = dist.new_group(list(range(ranks)))
         if dist.get_rank() < ranks:
             found[ranks] = plain(select(group))
+            found[ranks] |= {name: by_distance(name, group) for name in ("k_center", "badge")}
     return found
 
 
-def bad_input() -> Any:
+def bad_input(_: Path, _how: str) -> Any:
     """Errors of one rank's own, of all ranks', and of ranks that want different things."""
     rank = dist.get_rank()
     X, P = pool()
@@ -96,14 +101,13 @@ def bad_input() -> Any:
     return said
 
 
-def broken() -> Any:
+def broken(folder: Path, how: str) -> Any:
     """The last rank goes after a few picks: killed, stopped, or by an exception."""
-    how = os.environ["FISHER_SELECT_BREAK"]
 
     def leave(stage: str, done: int, _: int) -> None:
         if stage != "forward" or done < 5:
             return
-        (FOLDER / "broken").touch()
+        (folder / "broken").touch()
         if how == "exception":
             raise MemoryError("nothing left")
         os.kill(os.getpid(), getattr(signal, how))
@@ -113,24 +117,26 @@ def broken() -> Any:
     timeout = 8.0 if how == "SIGSTOP" else 60.0
     told = leave if last else False
     try:
-        select(None, state=FOLDER / "picks.json", progress=told, timeout=timeout)
+        select(None, state=folder / "picks.json", progress=told, timeout=timeout)
     except (fs.distributed.RankError, MemoryError, KeyboardInterrupt) as error:
-        late = time.time() - (FOLDER / "broken").stat().st_mtime
+        late = time.time() - (folder / "broken").stat().st_mtime
         return {"type": type(error).__name__, "words": str(error), "seconds": late}
     return None
 
 
-def resumed() -> Any:
+def resumed(folder: Path, _: str) -> Any:
     """Whoever is here now ends what was begun."""
-    return plain(select(None, state=FOLDER / "picks.json"))
+    return plain(select(None, state=folder / "picks.json"))
 
 
-if __name__ == "__main__":
-    FOLDER, (rank, ranks), work = Path(sys.argv[1]), map(int, sys.argv[2:4]), sys.argv[4]
+def main(folder: Path, rank: int, ranks: int, work: str, how: str) -> None:
+    """Be one rank at `work`, a function of this module.
+
+    Ranks meet in a file of the folder. What each finds is left there as `WORK-RANK.json`.
+    """
     dist.init_process_group(
-        "gloo", init_method=f"file://{FOLDER / work}-meeting", rank=rank, world_size=ranks
+        "gloo", init_method=f"file://{folder / work}-meeting", rank=rank, world_size=ranks
     )
-    found = globals()[work]()
-    files.write_json(FOLDER / f"{work}-{rank}.json", found)
+    files.write_json(folder / f"{work}-{rank}.json", globals()[work](folder, how))
     if work != "broken":
         dist.destroy_process_group()

@@ -7,13 +7,16 @@ What the engine does with a shard is tested without processes in test_shards.py.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,45 +26,57 @@ import ranks_child
 from torch import distributed
 
 import fisher_select as fs
+from fisher_select import cli_ranks, strategies
 
 pytestmark = pytest.mark.skipif(
     not (distributed.is_available() and distributed.is_gloo_available()),
     reason="this torch has no gloo",
 )
 
-CHILD = Path(ranks_child.__file__)
 PATIENCE = 90.0  # seconds for processes that share a busy machine
+
+# Ranks are forked by a process that has torch already: to import it takes seconds.
+RANKS = multiprocessing.get_context("forkserver")
+RANKS.set_forkserver_preload(["ranks_child"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_a_rank() -> Iterator[None]:
+    """For the process that forks, which must have no threads, and so for all ranks."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @contextmanager
-def started(
-    folder: Path, ranks: int, work: str, **environment: str
-) -> Iterator[list[subprocess.Popen[str]]]:
+def started(folder: Path, ranks: int, work: str, how: str = "") -> Iterator[list[BaseProcess]]:
     """Child processes at one work, none of which outlives the block."""
-    env = os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    children = [
-        subprocess.Popen(
-            [sys.executable, CHILD, folder, str(rank), str(ranks), work],
-            env=env,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    children: list[BaseProcess] = [
+        RANKS.Process(target=ranks_child.main, args=(folder, rank, ranks, work, how))
         for rank in range(ranks)
     ]
+    for child in children:
+        child.start()
     try:
         yield children
     finally:
         for child in children:
             child.kill()
-            child.communicate()
+            child.join()
 
 
-def run(folder: Path, ranks: int, work: str, **environment: str) -> list[Any]:
-    """What each rank found; all must end well."""
-    with started(folder, ranks, work, **environment) as children:
-        for child in children:
-            _, errors = child.communicate(timeout=PATIENCE)
-            assert child.returncode == 0, errors
+def wait_for_end(children: list[BaseProcess]) -> None:
+    """All must end well; what they have to say is on standard error."""
+    end = time.monotonic() + PATIENCE
+    for child in children:
+        child.join(end - time.monotonic())
+        assert child.exitcode == 0
+
+
+def run(folder: Path, ranks: int, work: str) -> list[Any]:
+    """What each rank found."""
+    with started(folder, ranks, work) as children:
+        wait_for_end(children)
     return [found(folder, work, rank) for rank in range(ranks)]
 
 
@@ -83,10 +98,16 @@ def assert_same(picks: Any, expected: fs.Selection) -> None:
 
 
 def test_any_number_of_ranks_picks_what_one_process_picks(tmp_path: Path) -> None:
+    X, P = ranks_child.pool()
+    size = ranks_child.BATCH
+    k_center = fs.k_center(X, P, embedding="gradient", batch_size=size).indices.tolist()
+    badge = fs.badge(X, P, seed=4, batch_size=size).indices.tolist()
     for rank, selections in enumerate(run(tmp_path, 4, "same_picks")):
         assert list(selections) == [str(ranks) for ranks in range(rank + 1, 5)]
         for picks in selections.values():
             assert_same(picks, whole())
+            assert picks["k_center"] == k_center
+            assert picks["badge"] == badge
 
 
 def test_bad_input_is_everybodys_error_before_any_work(tmp_path: Path) -> None:
@@ -115,10 +136,8 @@ def test_bad_input_is_everybodys_error_before_any_work(tmp_path: Path) -> None:
 def test_a_lost_rank_ends_the_run_which_others_resume(
     how: str, words: str, tmp_path: Path
 ) -> None:
-    with started(tmp_path, 4, "broken", FISHER_SELECT_BREAK=how) as children:
-        for child in children[:3]:
-            _, errors = child.communicate(timeout=PATIENCE)
-            assert child.returncode == 0, errors
+    with started(tmp_path, 4, "broken", how) as children:
+        wait_for_end(children[:3])
     for rank in range(3):
         error = found(tmp_path, "broken", rank)
         assert error["type"] == "RankError"
@@ -136,10 +155,11 @@ def test_a_lost_rank_ends_the_run_which_others_resume(
 
 
 def test_ctrl_c_reaches_a_rank_that_waits(tmp_path: Path) -> None:
-    with started(tmp_path, 2, "broken", FISHER_SELECT_BREAK="SIGSTOP") as children:
+    with started(tmp_path, 2, "broken", "SIGSTOP") as children:
         wait_for(tmp_path / "broken", PATIENCE)
         time.sleep(0.5)  # rank 0 waits by now
-        children[0].send_signal(signal.SIGINT)
+        assert children[0].pid is not None
+        os.kill(children[0].pid, signal.SIGINT)
         wait_for(tmp_path / "broken-0.json", 3.0)
     assert found(tmp_path, "broken", 0)["type"] == "KeyboardInterrupt"
 
@@ -154,6 +174,26 @@ def wait_for(path: Path, seconds: float) -> None:
 def test_without_a_process_group() -> None:
     with pytest.raises(ValueError, match=r"^group must be a process group, or torch"):
         fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
+
+
+@pytest.mark.parametrize("method", ["k_center", "badge", "max_det"])
+def test_the_command_line_has_every_method(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one rank, in this process."""
+    X, P = ranks_child.pool()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": 0, "WORLD_SIZE": 1}
+    for name, value in meeting.items():
+        monkeypatch.setenv(name, str(value))
+    call = {"features": X, "probabilities": P}
+    known = ranks_child.labeled()
+    strategy = strategies.get(method)
+    picks = cli_ranks.select(method, strategy, call, known, ranks_child.BATCH, None)
+    expected = strategy.select(batch_size=ranks_child.BATCH, labeled=known, **call)
+    np.testing.assert_array_equal(picks.indices, expected.indices)
 
 
 def test_the_command_line_under_torchrun(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ LAYERS = (
     {"backends"},
     {"placement", "machine"},
     {"cost"},
-    {"plan"},
+    {"plan", "first_center"},
     {
         "select",
         "determinant",
@@ -50,6 +50,7 @@ LAYERS = (
         "reinforcement",
         "uncertainty",
     },
+    {"rank_options", "together"},
     {"distributed"},
     {"dual", "features", "mask_profile"},
     {"memory"},

@@ -8,7 +8,6 @@ what torch.distributed adds is in test_distributed.py.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,100 +17,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from problems import KINDS, arguments, features, softmax_rows
+from thread_ranks import Stop, ThreadRanks, on_threads, sharded
 
 import fisher_select as fs
-from fisher_select import distributed
 from fisher_select.ranks import agree
-
-ARRAYS = ("X", "P", "factors")
-
-
-class Stop(Exception):
-    """Ends a selection under way."""
-
-
-class ThreadRanks:
-    """`fisher_select.ranks.Ranks` among the threads of a process."""
-
-    picks_left = -1  # until the run breaks: none, it never does
-
-    def __init__(self, rank: int, barrier: threading.Barrier, slots: list[Any]) -> None:
-        self.rank, self.ranks = rank, len(slots)
-        self._barrier, self._slots = barrier, slots
-
-    def sum(self, values: Any) -> None:
-        values[:] = np.sum(self._all(values), axis=0)
-
-    def gather(self, own: Any, out: Any) -> None:
-        out[:] = np.concatenate(self._all(own))
-
-    def broadcast(self, values: Any, root: int) -> None:
-        if self.picks_left == 0:
-            raise Stop
-        self.picks_left -= 1
-        values[:] = self._all(values)[root]
-
-    def _all(self, own: Any) -> list[Any]:
-        self._slots[self.rank] = own.copy()
-        self._barrier.wait(60)
-        everybodys = list(self._slots)
-        self._barrier.wait(60)
-        return everybodys
-
-
-def on_threads(count: int, work: Any) -> list[Any]:
-    """What work(ranks) returns on each of `count` ranks; the first real failure is raised."""
-    barrier, slots = threading.Barrier(count), [None] * count
-    found: list[Any] = [None] * count
-
-    def run(rank: int) -> None:
-        try:
-            found[rank] = work(ThreadRanks(rank, barrier, slots))
-        except Exception as error:  # noqa: BLE001 - raised below
-            found[rank] = error
-            barrier.abort()
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    failures = [f for f in found if isinstance(f, Exception)]
-    for failure in failures:
-        if not isinstance(failure, threading.BrokenBarrierError):
-            raise failure
-    assert not failures
-    return found
-
-
-def sharded(
-    monkeypatch: pytest.MonkeyPatch,
-    sizes: Sequence[int],
-    call: dict[str, Any],
-    function: str = "bait",
-    state: Path | None = None,
-    stop_after: int = -1,
-) -> list[fs.Selection]:
-    """The selection of each rank, with shards of these sizes."""
-    edges = np.cumsum([0, *sizes])
-    mine = threading.local()
-    monkeypatch.setattr(
-        distributed,
-        "_together",
-        lambda _group, _timeout, *rest: distributed.select_together(mine.ranks, *rest),
-    )
-
-    def work(ranks: ThreadRanks) -> fs.Selection:
-        ranks.picks_left = stop_after
-        mine.ranks = ranks
-        a, b = edges[ranks.rank], edges[ranks.rank + 1]
-        own = call | {name: call[name][a:b] for name in ARRAYS if name in call}
-        known = np.asarray(call.get("labeled", ()), dtype=np.int64)
-        own["labeled"] = known[(known >= a) & (known < b)] - a
-        picks: fs.Selection = getattr(distributed, function)(**own, threads=1, state=state)
-        return picks
-
-    return on_threads(len(sizes), work)
 
 
 def assert_same(found: Sequence[fs.Selection], expected: fs.Selection) -> None:

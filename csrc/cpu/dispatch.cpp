@@ -27,10 +27,9 @@ FS_DECLARE_KERNELS(avx512)
 #endif
 
 namespace {
+constexpr const char* kSets[] = {"baseline", "avx2", "avx512"};
+}
 
-constexpr const char* kSets[] = {"baseline", "avx2", "avx512"};  // each includes the one before
-
-/// How many of the sets this processor has.
 int supported_sets() {
     int count = 1;
 #if defined(FS_X86_KERNELS)
@@ -42,6 +41,10 @@ int supported_sets() {
 #endif
     return count;
 }
+
+const char* set_name(int set) { return kSets[set]; }
+
+namespace {
 
 template <class Kernels>
 const Kernels& pick(const std::string& instruction_set,

@@ -12,6 +12,11 @@
 
 namespace fisher_select::cpu {
 
+/// How many sets this build and processor have; each includes the one before.
+int supported_sets();
+/// "baseline" is 0.
+const char* set_name(int set);
+
 template <class T>
 const PoolKernels<T>& pool_kernels(const std::string& instruction_set);
 

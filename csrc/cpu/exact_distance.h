@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Squared distances between rows as the results report them: features x_i, or the gradients
+// Squared distances between points as the results report them: features x_i, or the gradients
 // x_i (x) r_i of a softmax last layer, r = e_yhat - p, summed in float64 from the caller's
 // float32 or float64. Nothing of size n x C d exists.
 #pragma once
@@ -14,6 +14,13 @@
 
 namespace fisher_select::cpu {
 
+/// A point where it lies, in the pool or elsewhere: vectors contiguous, in the pool's widths.
+struct Point {
+    const void* features = nullptr;       // [d]
+    const void* probabilities = nullptr;  // [C] of a gradient
+    int32_t likely = 0;                   // its yhat; ties to the lowest class
+};
+
 class ExactDistance {
 public:
     /// Rows whose elements lie apart (Fortran order) cost a cache line an element at every
@@ -27,31 +34,40 @@ public:
     int64_t classes() const { return probabilities_.length; }
     bool gradient() const { return probabilities_.data != nullptr; }
 
-    /// Of two rows: exactly 0 where they are equal, and a function of the two alone.
-    double operator()(int64_t row, int64_t center) const {
-        return gradient() ? between_gradients(row, center) : between_features(row, center);
+    Point point(int64_t row) const;
+
+    /// Exactly 0 where the two are equal, and a function of the two alone.
+    double operator()(const Point& a, const Point& center) const {
+        return gradient() ? between_gradients(a, center) : between_features(a, center);
     }
 
     /// Coordinates [count, kLanes] and squared norms [count] of rows [begin, begin + count) of
     /// the features, less `mean`; see DistanceKernels.
     void project(int64_t begin, int64_t count, const double* mean, const double* basis,
                  double* coordinates, double* squares) const;
-    /// x of a row, to [length].
-    void load_features(int64_t row, double* to) const;
-    /// r = e_yhat - p of a row, to [classes].
-    void load_residual(int64_t row, double* to) const;
+    /// x of a point, to [length].
+    void load_features(const Point& point, double* to) const;
+    /// r = e_yhat - p of a point, to [classes].
+    void load_residual(const Point& point, double* to) const;
+
+    /// x and p of a point, to [length + classes]: float64 holds either width exactly.
+    void load(const Point& point, double* values) const;
+    /// The point that `load` had these values of, laid down in `room` [room_bytes], aligned.
+    Point lay_down(const double* values, std::byte* room) const;
+    int64_t room_bytes() const;
 
 private:
-    double between_features(int64_t row, int64_t center) const;
-    double between_gradients(int64_t row, int64_t center) const;
-    double residual(int64_t row, int64_t c) const {
-        return (c == likely_[row] ? 1.0 : 0.0) - probabilities_.at(row, 0, c);
+    double between_features(const Point& a, const Point& center) const;
+    double between_gradients(const Point& a, const Point& center) const;
+    int32_t likeliest(const void* probabilities) const;
+    double residual(const Point& a, int64_t c) const {
+        return (c == a.likely ? 1.0 : 0.0) - value_at(a.probabilities, probabilities_.dtype, c);
     }
 
     Buffer<std::byte> features_copy_, probabilities_copy_;
     VectorsView features_;       // [n, d], rows contiguous
     VectorsView probabilities_;  // [n, C], rows contiguous
-    Buffer<int32_t> likely_;     // [n] yhat; ties to the lowest class
+    Buffer<int32_t> likely_;     // [n]
     const DistanceKernels& kernels_;
 };
 

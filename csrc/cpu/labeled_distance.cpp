@@ -138,7 +138,8 @@ void LabeledScreen::meet_panel(Worker& worker, const int64_t* rows, int64_t coun
             continue;
         float* x = worker.x.data() + worker.count() * worker.d;
         float* r = worker.r.data() + worker.count() * worker.c;
-        const double norm = points_.pack(rows[i], scale_, worker.scratch.data(), x, r);
+        const double norm =
+            points_.pack(points_.exact().point(rows[i]), scale_, worker.scratch.data(), x, r);
         worker.rows.push_back(rows[i]);
         worker.norms.push_back(shrink_ * norm);
     }
@@ -262,7 +263,7 @@ LabeledStage meet_labeled(const Context& context, const Embedding& points,
                           NearestCenter& nearest, const std::vector<int64_t>& free,
                           int64_t batch_size, int64_t chunk_rows) {
     LabeledStage stage;
-    if (nearest.centers() < kWorthSampling) return stage;
+    if (free.empty() || nearest.centers() < kWorthSampling) return stage;
     const double worthwhile = kWorthwhileShare * static_cast<double>(nearest.centers());
     const auto a_row = [](int64_t full, const std::vector<int64_t>& rows) {
         return static_cast<double>(full) / static_cast<double>(rows.size());

@@ -25,9 +25,10 @@ public:
         seen_.zero();
     }
 
-    int64_t centers() const { return static_cast<int64_t>(rows_.size()); }
+    int64_t centers() const { return static_cast<int64_t>(centers_.size()); }
 
-    void add(int64_t row) {
+    /// A point of the pool, on whichever rank, with its summary; it must stay where it lies.
+    void add(const Point& point, const float* summary) {
         const int64_t at = centers(), fields = points_.fields();
         if (at % kLanes == 0) {
             // A lane without a centre lies infinitely far away.
@@ -38,13 +39,15 @@ public:
                         kLanes, std::numeric_limits<float>::infinity());
         }
         float* block = summaries_.data() + at / kLanes * fields * kLanes;
-        for (int64_t k = 0; k < fields; ++k)
-            block[k * kLanes + at % kLanes] = points_.summary(row)[k];
-        rows_.push_back(row);
+        for (int64_t k = 0; k < fields; ++k) block[k * kLanes + at % kLanes] = summary[k];
+        centers_.push_back(point);
     }
 
-    /// The row that is the centre added at this place.
-    int64_t center(int64_t place) const { return rows_[static_cast<size_t>(place)]; }
+    /// A row of this rank.
+    void add(int64_t row) { add(points_.exact().point(row), points_.summary(row)); }
+
+    /// The centre added at this place.
+    const Point& center(int64_t place) const { return centers_[static_cast<size_t>(place)]; }
 
     /// Centres the row has met: the first so many.
     int64_t met(int64_t row) const { return seen_[row]; }
@@ -61,7 +64,7 @@ public:
     bool fresh(int64_t row) const { return seen_[row] == centers(); }
 
     /// Lets the row meet the centres it has missed, in the order they were added. Calls
-    /// nearer(center, before, after) where its squared distance falls, and stops early when
+    /// nearer(place, before, after) where its squared distance falls, and stops early when
     /// that returns true. Rows may be refreshed in parallel, each by one thread. Returns the
     /// number of distances computed in full.
     template <class Nearer>
@@ -79,8 +82,7 @@ public:
         const int64_t likely = points_.smallest_bound(row, summaries_.data(), met / kLanes,
                                                       lane_blocks(centers()));
         if (likely < met) return meet_missed(row, kNone, stop);  // met already: none is near
-        square_[row] = std::min(
-            square_[row], points_.squared_distance(row, rows_[static_cast<size_t>(likely)]));
+        square_[row] = std::min(square_[row], points_.squared_distance(row, center(likely)));
         return 1 + meet_missed(row, likely, stop);
     }
 
@@ -106,16 +108,15 @@ private:
                 met = std::min((block + 1) * kLanes, count);
                 continue;
             }
-            const int64_t center = block * kLanes + std::countr_zero(mask);
-            const double distance =
-                points_.squared_distance(row, rows_[static_cast<size_t>(center)]);
+            const int64_t place = block * kLanes + std::countr_zero(mask);
+            const double distance = points_.squared_distance(row, center(place));
             ++computed;
-            met = center + 1;
+            met = place + 1;
             if (distance >= square) continue;
             const double before = square;
             square = distance;
             limit = points_.limit(row, square);
-            if (nearer(center, before, square)) break;
+            if (nearer(place, before, square)) break;
         }
         square_[row] = square;
         seen_[row] = static_cast<int32_t>(met);
@@ -133,10 +134,10 @@ private:
     }
 
     const Embedding& points_;
-    std::vector<int64_t> rows_;  // of the centres
-    Buffer<float> summaries_;    // [blocks, fields, kLanes]
-    Buffer<double> square_;      // [n]
-    Buffer<int32_t> seen_;       // [n]
+    std::vector<Point> centers_;
+    Buffer<float> summaries_;  // [blocks, fields, kLanes]
+    Buffer<double> square_;    // [n]
+    Buffer<int32_t> seen_;     // [n]
 };
 
 }  // namespace fisher_select::cpu
