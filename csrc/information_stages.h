@@ -69,7 +69,7 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
         std::vector<char> taken;
         if (problem.candidates > 0) {
             kept = leading_rows(context, problem, engine, information, pool);
-            rows = {kept.data(), problem.candidates};
+            rows = {kept.data(), static_cast<int64_t>(kept.size())};
             taken.assign(kept.size(), 0);
             lap("prefilter");
         } else {

@@ -2,7 +2,7 @@
 // A prefilter of candidates: the rows with the largest gains before any pick, found by slices
 // of the pool, so that nothing of all its rows is ever held.
 //
-// Gains are computed in float64 and compared in float32. What is equal but for float64's
+// Gains are computed in float64 and compared by their leading 24 bits. What is equal but for
 // rounding, which differs with a row's place in a slice, is thus a tie, and the lowest row's.
 #pragma once
 
@@ -18,6 +18,13 @@
 
 namespace fisher_select {
 
+inline double leading_bits(double gain) {
+    constexpr int kBits = 24;
+    int exponent = 0;
+    const double fraction = std::frexp(gain, &exponent);
+    return std::ldexp(std::round(std::ldexp(fraction, kBits)), exponent - kBits);
+}
+
 /// The `count` best of the rows shown to it; of equal ones the lowest. 32 bytes for each.
 class BestRows {
 public:
@@ -27,7 +34,7 @@ public:
 
     /// Rows come in ascending order.
     void admit(int64_t row, double gain) {
-        const auto rounded = static_cast<float>(gain);
+        const double rounded = leading_bits(gain);
         if (full_ && rounded <= bar_) return;
         entries_.push_back({rounded, row});
         if (entries_.size() == 2 * count_) prune();
@@ -44,7 +51,7 @@ public:
 
 private:
     struct Entry {
-        float gain;
+        double gain;
         int64_t row;
     };
 
@@ -61,7 +68,7 @@ private:
 
     size_t count_;
     std::vector<Entry> entries_;
-    float bar_ = 0.0F;  // of the entries kept at the last pruning, the smallest gain
+    double bar_ = 0.0;  // of the entries kept at the last pruning, the smallest gain
     bool full_ = false;
 };
 

@@ -30,6 +30,7 @@ LAYERS = (
         "execution",
     },
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
+    {"top_classes"},
     {"factors", "observation", "parquet", "search"},
     {"files"},
     {"policy", "ranks"},

@@ -145,6 +145,26 @@ def test_threads_and_chunks_do_not_change_the_picks(engine: str) -> None:
         np.testing.assert_array_equal(fs.bait(**call, **options).indices, one.indices)
 
 
+def test_gains_too_small_for_float32(engine: str) -> None:
+    call = arguments("gaussian", 200, 4, 1) | {"batch_size": 5, "prefilter": 14}
+    call["X"] *= 1e-13
+    picks = fs.bait(**call, backend=engine)
+    assert 0.0 < picks.scores[0] < np.finfo(np.float32).smallest_subnormal
+    expected = fs.bait(**call, backend="reference")
+    np.testing.assert_array_equal(picks.forward_indices, expected.forward_indices)
+
+
+def test_a_mapped_pool(tmp_path: Path, cpu: str) -> None:
+    call = arguments("softmax", 3_000, 9, 4, dtype=np.float32) | {"backend": cpu}
+    call |= {"batch_size": 8, "prefilter": 200}
+    expected = fs.bait(**call)
+    np.save(tmp_path / "X.npy", call["X"])
+    for mode in ("r", "c"):
+        picks = fs.bait(**call | {"X": np.load(tmp_path / "X.npy", mmap_mode=mode)})
+        np.testing.assert_array_equal(picks.forward_indices, expected.forward_indices)
+        np.testing.assert_array_equal(picks.scores, expected.scores)
+
+
 def test_a_pool_of_many_slices(cpu: str) -> None:
     """A slice has 64 MB of state: here 8,000 rows of 1,000 values each."""
     call = arguments("block_diagonal", 20_000, 3, 330, dtype=np.float32)
@@ -251,6 +271,14 @@ def test_wrong_numbers(value: Any, error: type, message: str) -> None:
         fs.bait(**call, batch_size=2, prefilter=value)
     with pytest.raises(error, match=message):
         fs.plan(call["X"], call["P"], batch_size=2, prefilter=value)
+
+
+def test_it_is_for_one_process() -> None:
+    from fisher_select import cli_ranks, strategies  # typer may be missing where engines run
+
+    strategy = strategies.get("bait", prefilter=5)
+    with pytest.raises(ValueError, match=r"^prefilter must not be given under torchrun"):
+        cli_ranks.select("bait", strategy, {}, None, 2, None)
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
