@@ -24,6 +24,7 @@ LAYERS = (
         "progress",
         "selection",
         "extras",
+        "tables",
         "cuda_module",
         "mapped",
         "execution",
@@ -66,7 +67,10 @@ LAYERS = (
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL", "zarr")
+HEAVY = (
+    *("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "PIL", "zarr"),
+    *("pandas", "polars", "pyarrow"),
+)
 
 
 def modules() -> list[Path]:
