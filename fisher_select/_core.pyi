@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select.arrays import FloatArray, IndexArray
+from fisher_select.shards import Shard
 
 Float64: TypeAlias = npt.NDArray[np.float64]
 
@@ -31,6 +32,7 @@ class InformationPool(Pool):
     lam: float
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
     mapped: NotRequired[bool]  # features, or factors, are pages of a file
+    shard: NotRequired[Shard | None]  # which part of a distributed pool the arrays are
 
 class InformationResult(TypedDict):
     indices: IndexArray  # [B]

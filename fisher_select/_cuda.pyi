@@ -36,6 +36,7 @@ class InformationPool(Pool):
     kind: str
     factors: PoolArray | None  # [n, D, r]
     lam: float
+    rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
 
 class DeviceMemory:
     def __init__(self, device: int, size: int) -> None: ...

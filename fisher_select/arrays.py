@@ -31,6 +31,8 @@ from fisher_select.device_arrays import to_host
 Array: TypeAlias = object
 """Anything NumPy can view: ndarray, memmap, torch CPU tensor, DLPack exporter, nested lists.
 
+Also tables and columns of pandas, polars and pyarrow, whose rows count by position.
+
 Where a function has backend="cuda", also an array on a CUDA device, which is not copied: torch,
 CuPy, `__cuda_array_interface__` or DLPack. Small ones (labels, weights) may lie on either side.
 """
@@ -57,7 +59,7 @@ def as_matrix(name: str, value: Array) -> FloatArray:
     Raises
     ------
     TypeError
-        Not real numbers (object, complex, string, masked).
+        Not real numbers (object, complex, string, masked); of a table the column is named.
     ValueError
         Wrong number of axes, an empty axis, NaN or infinity, or not in the CPU's memory.
     """

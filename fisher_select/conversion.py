@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever holds numbers, as a NumPy array: torch tensors, DLPack exporters, nested lists.
+"""Whatever holds numbers, as a NumPy array: tensors, DLPack exporters, tables, nested lists.
 
 What is in the CPU's memory is shared, not copied, unless its dtype has to change.
 """
@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select.extras import is_a
+from fisher_select.tables import column_to_numpy, is_column, is_table, table_to_numpy
+
 _DLPACK_CUDA = (2, 13)  # device types kDLCUDA and kDLCUDAManaged
 
 
@@ -19,6 +22,12 @@ def to_numpy(name: str, value: object) -> npt.NDArray[Any]:
     """View as NumPy, of any dtype; torch is never imported, only met when already loaded."""
     if is_a(value, "torch", "Tensor"):
         return _torch_to_numpy(name, value)
+    if is_table(value):
+        return table_to_numpy(name, value)
+    if is_column(value):
+        return column_to_numpy(name, value)
+    if is_a(value, "polars", "LazyFrame"):
+        raise TypeError(f"{name} must be in memory, got a LazyFrame: collect() it")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill or drop the masked entries")
     if is_on_device(value):
@@ -46,11 +55,6 @@ def as_float(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]
         raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
     # astype undoes a foreign byte order as well.
     return np.require(array.astype(wide, copy=False), requirements="A")
-
-
-def is_a(value: object, library: str, kind: str) -> bool:
-    """Whether a library that may be loaded calls it so."""
-    return isinstance(value, getattr(sys.modules.get(library), kind, ()))
 
 
 def is_on_device(value: Any) -> bool:

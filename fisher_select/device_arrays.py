@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fisher_select import cuda_module
-from fisher_select.conversion import is_a, is_on_device, not_on_cpu
+from fisher_select.conversion import is_on_device, not_on_cpu
+from fisher_select.extras import is_a
 
 __all__ = ["DeviceArray", "device_view", "to_device", "to_host"]
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Optional dependencies: one place that says which extra to install when a module is missing.
+"""Optional dependencies: objects of libraries that were loaded, and extras to install.
 
 Only the experiments need torch, scikit-learn and matplotlib; selection itself never does.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 
-__all__ = ["MissingExtraError", "require"]
+__all__ = ["MissingExtraError", "is_a", "require"]
 
 
 class MissingExtraError(ModuleNotFoundError):
@@ -37,3 +38,8 @@ def require(*modules: str, extra: str) -> None:
             f"try: pip install 'fisher-select[{extra}]'",
             name=missing[0],
         )
+
+
+def is_a(value: object, library: str, kind: str) -> bool:
+    """Whether a library that may be loaded calls it so; nothing is imported."""
+    return isinstance(value, getattr(sys.modules.get(library), kind, ()))

@@ -60,6 +60,7 @@ def bait(
         included. Append a column of ones to stand for the bias. NumPy, memory-mapped, torch,
         or on a CUDA device (torch, CuPy, any that has `__cuda_array_interface__` or DLPack),
         any strides; float32 and float64 are not copied. X, P and factors lie in one place.
+        Tables of pandas, polars and pyarrow too: numeric columns without nulls.
         The "cpu" engine streams a C-ordered file mapped read-only, ``np.load(path,
         mmap_mode="r")``: it reads ahead, once a pick, and holds some megabytes of it.
     P : array [n, C] or None

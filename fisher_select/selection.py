@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fisher_select.tables import rows_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,3 +55,28 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def rows_of(self, pool: Any) -> Any:
+        """Pick the rows to label out of anything with one entry for each row of the pool.
+
+        Parameters
+        ----------
+        pool : table, column, array or list [n]
+            The features themselves, or what belongs to them: names, paths, identifiers.
+
+        Returns
+        -------
+        same kind [B]
+            In the order picked. Of pandas with its row labels: ``picks.rows_of(frame).index``.
+
+        Raises
+        ------
+        ValueError
+            It has too few rows to be the pool.
+        """
+        last = int(self.indices.max(initial=-1))
+        if last >= len(pool):
+            raise ValueError(
+                f"pool must have row {last}, which was picked, got {len(pool)} rows"
+            )
+        return rows_at(pool, self.indices)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from fisher_select import arrays, conversion
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 

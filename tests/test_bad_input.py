@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import fisher_select as fs
 from fisher_select.factors import trace_problem
 from fisher_select.options import resolve_threads
+
+torch = pytest.importorskip("torch")
 
 X = np.linspace(-1.0, 1.0, 60).reshape(20, 3)
 P = np.full((20, 4), 0.25)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from problems import KINDS, arguments, assert_optimal, features, softmax_rows
 
 import fisher_select as fs
@@ -248,18 +247,17 @@ def backwards(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array[every])[every]
 
 
-def torch_strided(array: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(array.copy())
-    return tensor.transpose(0, -1).contiguous().transpose(0, -1)
+def tensor(array: np.ndarray) -> Any:
+    return pytest.importorskip("torch").from_numpy(array.copy())
 
 
 VIEWS: dict[str, Callable[[np.ndarray], Any]] = {
     "fortran": np.asfortranarray,
     "strided": strided,
     "reversed": backwards,
-    "torch": lambda a: torch.from_numpy(a.copy()),
-    "torch-strided": torch_strided,
-    "torch-grad": lambda a: torch.from_numpy(a.copy()).requires_grad_(),
+    "torch": tensor,
+    "torch-strided": lambda a: tensor(a).transpose(0, -1).contiguous().transpose(0, -1),
+    "torch-grad": lambda a: tensor(a).requires_grad_(),
     "read-only": lambda a: np.frombuffer(a.tobytes(), dtype=a.dtype).reshape(a.shape),
 }
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ LAYERS = (
         "progress",
         "selection",
         "extras",
+        "tables",
         "cuda_module",
         "mapped",
         "execution",
@@ -69,7 +69,10 @@ LAYERS = (
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-HEAVY = ("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "pyarrow", "PIL", "zarr")
+HEAVY = (
+    *("torch", "cupy", "matplotlib", "sklearn", "rich", "typer", "PIL", "zarr"),
+    *("pandas", "polars", "pyarrow"),
+)
 
 
 def modules() -> list[Path]:
@@ -149,11 +152,3 @@ def test_auto_is_cpu(cpu: str) -> None:
     picks = fs.bait([[1.0], [2.0]], likelihood="gaussian", batch_size=1)
     assert picks.backend == cpu
     assert backends.get("auto").name == cpu
-
-
-def test_the_stub_declares_what_the_core_has(cpu: str) -> None:
-    core = importlib.import_module("fisher_select._core")
-    stub = ast.parse((PACKAGE / "_core.pyi").read_text(encoding="utf-8"))
-    declared = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
-    compiled = {name for name in vars(core) if callable(getattr(core, name)) and name[0] != "_"}
-    assert declared == compiled, cpu

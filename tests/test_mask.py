@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fisher_select as fs
+
+torch = pytest.importorskip("torch")
 
 GOLDEN = Path(__file__).resolve().parents[1].parent / "shared/golden/fisher_mask_top_k.npz"
 MANY = 200_001  # several of the core's chunks and blocks, and a piece of one

@@ -30,10 +30,15 @@ def test_version_has_one_source() -> None:
 
 
 def test_types_are_shipped() -> None:
-    """Type checkers read the package's own annotations, and a stub for the compiled part."""
+    """Type checkers read the package's own annotations, and stubs for the compiled parts."""
     package = files("fisher_select")
-    assert package.joinpath("py.typed").is_file()
-    assert package.joinpath("_core.pyi").is_file()
+    for name in ("py.typed", "_core.pyi", "_cuda.pyi"):
+        assert package.joinpath(name).is_file(), name
+
+
+def test_extras_promised_to_users_exist() -> None:
+    extras = importlib.metadata.metadata("fisher-select").get_all("Provides-Extra") or []
+    assert {"torch", "cuda", "experiments", "docs", "dev"} <= set(extras)
 
 
 @pytest.mark.parametrize("path", BUILD_FILES, ids=lambda path: path.name)
