@@ -50,6 +50,16 @@ EMULATED_TESTS = [
     "tests/test_mean_distance.py",
     "tests/test_placement.py",
 ]
+# What a host needs beside itself on today's packages. modAL calls scikit-learn by names that
+# 1.8 has no more; of MONAI Label the base classes do, without the gigabytes of its server.
+HOSTS = {
+    "scikit_activeml": ("scikit-activeml",),
+    "modal": ("modAL-python", "scikit-learn<1.8", "setuptools<81"),
+    "small_text": ("small-text",),
+    "baal": ("baal",),
+    "monai_label": ("--no-deps", "monailabel"),
+    "label_studio": ("label-studio-sdk",),
+}
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
 
@@ -89,6 +99,16 @@ def tests(session: nox.Session) -> None:
     """Install the package as a user would and run the tests."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("host", list(HOSTS))
+def hosts(session: nox.Session, host: str) -> None:
+    """Test an adapter inside its host, in an environment of its own: they exclude each other."""
+    session.install(".[experiments]", "pytest", "hypothesis", "pandas")
+    session.install(*HOSTS[host])
+    chosen = ("tests/test_adapter_examples.py", "-k", f"{host} or test_adapter_{host}")
+    session.run("pytest", f"tests/test_adapter_{host}.py", *(session.posargs or chosen))
 
 
 @nox.session

@@ -106,8 +106,6 @@ def test_samples_are_the_trees_of_a_forest(name: str, data: Any) -> None:
     X, _ = data
     forest = RandomForestClassifier(5, random_state=0)
     learner = learner_of(FisherSelectQuery(name), data, forest)
-        FisherSelectQuery(name), data, RandomForestClassifier(5, random_state=0)
-    )
     found, _ = learner.query(X[M:], n_instances=5)
     samples = np.stack([tree.predict_proba(X) for tree in learner.estimator.estimators_])
     picks = fs.uncertainty(samples, kind=name, labeled=KNOWN, batch_size=5)

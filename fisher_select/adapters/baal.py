@@ -12,8 +12,8 @@ that concerns the labelled rows, come through the provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from types import GeneratorType
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from fisher_select.strategy_inputs import takes_samples
 __all__ = ["DatasetProvider", "FisherSelectHeuristic", "Provider"]
 
 _PREDICTED = {"probabilities", "samples"}
+_PROVIDED = ALL - {"data"}
 
 
 class Provider(Protocol):
@@ -62,7 +63,7 @@ class DatasetProvider:
     dataset : ActiveLearningDataset
         All rows are read as the pool reads them, without the augmentation of training.
     wrapper : ModelWrapper
-        Its model is read with Monte-Carlo dropout switched off, and left as it was.
+        A copy of its model is read, with Monte-Carlo dropout switched off.
     iterations : int
         Predictions for a labelled row; as many as the loop makes for the pool.
     layer, inputs
@@ -98,20 +99,18 @@ class DatasetProvider:
 
     def arrays(self, strategy: Strategy, probabilities: Array) -> Mapping[str, Any]:
         """Features with a column of ones for the layer's bias, and all else that it needs."""
-        model, rows = self.wrapper.model, self._rows()
-        with _without_dropout(model):
-            if "model" in strategy.takes:
-                # It reads the model later, so that it gets no part in the dropout either way.
-                return {"model": model, "pool": rows}
-            return arrays_from_model(
-                strategy,
-                model,
-                rows,
-                {"probabilities": probabilities} if "probabilities" in strategy.takes else {},
-                layer=self.layer,
-                inputs=self.inputs,
-                eval_pool=self._known() if self.labelled.any() else None,
-            )
+        model, rows = _deterministic(self.wrapper.model), self._rows()
+        if "model" in strategy.takes:
+            return {"model": model, "pool": rows}
+        return arrays_from_model(
+            strategy,
+            model,
+            rows,
+            {"probabilities": probabilities} if "probabilities" in strategy.takes else {},
+            layer=self.layer,
+            inputs=self.inputs,
+            eval_pool=self._known() if self.labelled.any() else None,
+        )
 
     def _rows(self) -> Any:
         """The data set as the pool has it; Baal keeps it inside the pool's Subset."""
@@ -145,7 +144,7 @@ class FisherSelectHeuristic(AbstractHeuristic):
         self, strategy: str | Strategy, batch_size: int, provider: Provider | None = None
     ) -> None:
         super().__init__(reverse=True)
-        gives = _PREDICTED if provider is None else ALL
+        gives = _PREDICTED if provider is None else _PROVIDED
         host = "Baal without a provider" if provider is None else "Baal"
         self.strategy = resolved(strategy, host=host, gives=gives)
         self.batch_size = as_count("batch_size", batch_size)
@@ -240,15 +239,10 @@ def _stacked(predictions: Any) -> NDArray[Any]:
     return found[:, :, None] if found.ndim == 2 else found
 
 
-@contextmanager
-def _without_dropout(model: Any) -> Iterator[None]:
-    """Baal's layers drop units in evaluation mode as well: let them drop none meanwhile."""
-    layers = [layer for layer in model.modules() if isinstance(layer, Dropout | Dropout2d)]
-    shares = [layer.p for layer in layers]
-    try:
-        for layer in layers:
+def _deterministic(model: Any) -> Any:
+    """A copy without Baal's dropout, whose layers drop units in evaluation mode as well."""
+    copy = deepcopy(model)
+    for layer in copy.modules():
+        if isinstance(layer, Dropout | Dropout2d):
             layer.p = 0.0
-        yield
-    finally:
-        for layer, share in zip(layers, shares, strict=True):
-            layer.p = share
+    return copy
