@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PatchCore's memory bank by exact k-centre greedy: which digits are no zeros?
 
-Run it with ``python examples/adapters/patchcore.py``; it takes seconds. The sampler is called as
-anomalib's PatchCore calls its own, and takes its place there by one line:
+Run it with ``python examples/adapters/patchcore.py``; it takes seconds. The sampler is called
+as anomalib's PatchCore calls its own, and takes its place there by one line:
 
     torch_model.KCenterGreedy = FisherSelectSampler  # of anomalib.models.image.patchcore
 

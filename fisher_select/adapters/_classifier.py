@@ -95,7 +95,7 @@ class ClassifierInputs:
         members = list(np.ravel(ensemble.estimators_))
         if not all(hasattr(member, "predict_proba") for member in members):
             raise self._lacks("estimators_ with predict_proba", "samples")
-        rows = dense(self.rows)
+        rows = self.get("data")
         columns = getattr(ensemble, "estimators_features_", [slice(None)] * len(members))
         samples = np.zeros((len(members), len(rows), len(ensemble.classes_)))
         for sample, member, used in zip(samples, members, columns, strict=True):

@@ -50,8 +50,8 @@ class Provider(Protocol):
         """Predictions [m, C, T] for the labelled rows, of which there is at least one."""
         ...
 
-    def arrays(self, strategy: Strategy, probabilities: Array) -> Mapping[str, Any]:
-        """What the strategy needs, given the probabilities [N, C] of all rows."""
+    def arrays(self, strategy: Strategy, probabilities: Array | None) -> Mapping[str, Any]:
+        """What it needs, given the probabilities [N, C] of all rows where it needs them."""
         ...
 
 
@@ -97,7 +97,7 @@ class DatasetProvider:
         )
         return found
 
-    def arrays(self, strategy: Strategy, probabilities: Array) -> Mapping[str, Any]:
+    def arrays(self, strategy: Strategy, probabilities: Array | None) -> Mapping[str, Any]:
         """Features with a column of ones for the layer's bias, and all else that it needs."""
         model, rows = _deterministic(self.wrapper.model), self._rows()
         if "model" in strategy.takes:
@@ -106,7 +106,7 @@ class DatasetProvider:
             strategy,
             model,
             rows,
-            {"probabilities": probabilities} if "probabilities" in strategy.takes else {},
+            {} if probabilities is None else {"probabilities": probabilities},
             layer=self.layer,
             inputs=self.inputs,
             eval_pool=self._known() if self.labelled.any() else None,
@@ -158,7 +158,8 @@ class FisherSelectHeuristic(AbstractHeuristic):
         Parameters
         ----------
         predictions : array [n, C], [n, C, T], or generator of such batches
-            For the pool in its order; probabilities, or logits, which Baal turns into some.
+            For the pool in its order; probabilities, or logits, which Baal turns into some by
+            softmax. Of labels that do not exclude each other probabilities alone.
         target_predictions
             Not used.
 
@@ -177,8 +178,9 @@ class FisherSelectHeuristic(AbstractHeuristic):
         """
         del target_predictions
         pool = _stacked(predictions)
-        provider = self.provider
-        labelled = np.zeros(len(pool), bool) if provider is None else provider.labelled
+        labelled = np.zeros(len(pool), dtype=np.bool_)
+        if self.provider is not None and not self._by_predictions:
+            labelled = self.provider.labelled
         free = np.flatnonzero(~labelled)
         if len(free) != len(pool):
             raise ValueError(
@@ -201,16 +203,20 @@ class FisherSelectHeuristic(AbstractHeuristic):
         """The scores alone, as `get_ranks` has them."""
         return self.get_ranks(predictions, target_predictions)[1]
 
+    @property
+    def _by_predictions(self) -> bool:
+        """Whether the pool's predictions are all that the strategy reads."""
+        return set(needed(self.strategy)) <= _PREDICTED
+
     def _arrays(self, pool: NDArray[Any], labelled: NDArray[np.bool_]) -> Mapping[str, Any]:
+        if self.provider is None or self._by_predictions:
+            return {"probabilities": self._probabilities(pool)}
+        if "probabilities" not in needed(self.strategy):
+            return self.provider.arrays(self.strategy, None)
         outputs = np.empty((len(labelled), *pool.shape[1:]), pool.dtype)
         outputs[~labelled] = pool
-        if self.provider is None:
-            return {"probabilities": self._probabilities(outputs)}
-        names = set(needed(self.strategy))
-        if labelled.any() and names & _PREDICTED:
+        if labelled.any():
             outputs[labelled] = _stacked(self.provider.outputs())
-        if names <= _PREDICTED:
-            return {"probabilities": self._probabilities(outputs)}
         return self.provider.arrays(self.strategy, self._probabilities(outputs))
 
     def _probabilities(self, outputs: NDArray[Any]) -> NDArray[Any]:

@@ -150,7 +150,8 @@ def read_annotations(
 
 def _entries(export: str | Path | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The tasks of an export, each with its row and its annotations."""
-    where, entries = "export", export
+    where = "export"
+    entries: Any = export
     if isinstance(export, str | Path):
         where = str(export)
         try:
