@@ -185,6 +185,15 @@ def test_works_from_zero_labels(data: Any) -> None:
     np.testing.assert_array_equal(learner.query(num_samples=5), picks.indices)
 
 
+def test_a_representation_takes_the_place_of_the_data_set(data: Any) -> None:
+    X, y, dataset = data
+    learner = PoolBasedActiveLearner(None, FisherSelectStrategy("k_center"), dataset)
+    learner.initialize_data(LABELED, y[LABELED], retrain=False)
+    found = learner.query(num_samples=6, representation=X[:, :20])
+    picks = fs.k_center(X[:, :20], labeled=LABELED, batch_size=6)
+    np.testing.assert_array_equal(found, picks.indices)
+
+
 def test_a_batch_that_cannot_be_had_is_the_hosts_error(data: Any) -> None:
     _, y, dataset = data
     query, clf = FisherSelectStrategy("k_center"), fitted(dataset)

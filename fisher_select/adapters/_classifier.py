@@ -64,7 +64,7 @@ class ClassifierInputs:
             "eval_features": self._eval_features,
             "eval_labels": self._eval_labels,
             "model": self._module,
-            "pool": lambda: np.asarray(self.rows),
+            "pool": lambda: _numbers(self.rows),
             "data": self._features,
         } | dict(host)
         self._found: dict[str, Any] = {}
@@ -176,13 +176,18 @@ def dense(rows: Any) -> NDArray[Any]:
     TypeError
         They are no numbers, so that no distance or product of them exists.
     """
+    array = _numbers(rows)
+    return np.reshape(array, (len(array), -1))
+
+
+def _numbers(rows: Any) -> NDArray[Any]:
     array = rows.toarray() if hasattr(rows, "toarray") else to_numpy("X", rows)
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"X must hold numbers to serve as features, got dtype {array.dtype}; pass a "
             "function for 'features' in provide"
         )
-    return np.reshape(array, (len(array), -1))
+    return np.asarray(array)
 
 
 def uniform(n: int, classes: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from small_text.query_strategies import EmbeddingBasedQueryStrategy, QueryStrategy
 
 from fisher_select.adapters._classifier import ClassifierInputs, dense, uniform
@@ -159,13 +160,14 @@ def _picked(
 ) -> NDArray[np.int64]:
     """Positions in `rows`, a data set of small-text, that the strategy picks."""
     strategy = query.strategy
-    if rows.is_multi_label:
+    if sparse.issparse(y) or getattr(rows, "is_multi_label", False):
         strategy = for_task(strategy, "multi_label")
         strategy.check_likelihood("sigmoid")
+    x = getattr(rows, "x", rows)  # an array where the learner was given a representation
     own: dict[str, Callable[[], Any]] = {
-        "features": lambda: dense(rows.x),
-        "data": lambda: dense(rows.x),
-        "pool": lambda: dense(rows.x),
+        "features": lambda: dense(x),
+        "data": lambda: dense(x),
+        "pool": lambda: dense(x),
         "probabilities": lambda: _outputs(clf, rows),
     }
     inputs = ClassifierInputs(
