@@ -20,7 +20,7 @@ from benchmarks.child import run_child
 from benchmarks.engine import Settings
 from benchmarks.hosts_child import Task
 from benchmarks.pairing import AnswerError
-from benchmarks.peers import GB, MEMORY_SHARE, SHRINK, _free_memory, _shown
+from benchmarks.peers import GB, MEMORY_SHARE, SHRINK, free_memory, shown
 from benchmarks.record import Figure, Record
 
 LEAST_ROWS = 1000
@@ -35,14 +35,14 @@ class Rival:
     theirs: str
     ours: str
     batch_size: int = 100
+    same: bool = False  # both compute one thing, so that the picks agree but for ties
 
 
 RIVALS = (
-    Rival("skactiveml", "scikit-activeml", "CoreSet", "k_center"),
+    Rival("skactiveml", "scikit-activeml", "CoreSet", "k_center", same=True),
     Rival("skactiveml", "scikit-activeml", "Badge", "badge"),
-    Rival("small_text", "small-text", "GreedyCoreset", "k_center"),
-    # BatchBALD's cost grows with the joint entropies: a batch of ten is its own papers'.
-    Rival("baal", "baal", "BatchBALD", "bait", batch_size=10),
+    Rival("small_text", "small-text", "GreedyCoreset", "k_center", same=True),
+    Rival("baal", "baal", "BatchBALD", "bait", batch_size=10),  # the paper's batch
     Rival("anomalib", "anomalib", "KCenterGreedy", "k_center"),
 )
 ROWS = (20_000, 200_000)
@@ -55,7 +55,7 @@ def hosts(settings: Settings) -> Record:
     """Every rival at every size."""
     if settings.backend != "cpu":
         raise AnswerError(f"the hosts' table is of backend 'cpu', not {settings.backend!r}")
-    limit = int(MEMORY_SHARE * _free_memory())
+    limit = int(MEMORY_SHARE * free_memory())
     rows: list[Figure] = []
     raw: dict[str, Any] = {}
     for rival in RIVALS:
@@ -113,11 +113,14 @@ def _run(side: str, rival: Rival, n: int, limit: int) -> dict[str, Any]:
 
 def _row(rival: Rival, run: dict[str, Any], limit: int) -> Figure:
     mine, theirs = run["ours"], run["theirs"]
-    text = f"ours {_shown(mine, limit)}; {rival.theirs} {_shown(theirs, limit)}"
+    text = f"ours {shown(mine, limit)}; {rival.theirs} {shown(theirs, limit)}"
     value = float(mine.get("seconds", 0.0))
     if "seconds" in theirs and "seconds" in mine:
         value = theirs["seconds"] / mine["seconds"]
         text = f"{value:,.3g} x: {text}"
+        if rival.same:
+            agree = len(set(mine["picks"]) & set(theirs["picks"]))
+            text += f"; {agree} of {len(mine['picks'])} picks the same"
     return Figure(
         f"{rival.ours} inside {rival.package}, n = {run['n']:,}, d = {TASK.d}, "
         f"C = {TASK.classes}, B = {rival.batch_size}",

@@ -7,6 +7,7 @@ that nothing is trained and both sides are handed the same arrays.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import resource
@@ -124,8 +125,8 @@ def baal(side: str, strategy: str, pool: Pool) -> Any:
 
     samples = outputs_of(pool)
     if side == "theirs":
-        # num_samples further ones are picked after the first.
-        heuristic = BatchBALD(pool.batch_size - 1, num_draw=40_000 // pool.P.shape[1])
+        # It picks num_samples further ones after the first.
+        heuristic = BatchBALD(pool.batch_size - 1)
     else:
         heuristic = FisherSelectHeuristic(get(strategy), pool.batch_size, Known(pool, samples))
     return pool.free[heuristic(samples[pool.free])[: pool.batch_size]]
@@ -176,6 +177,7 @@ def anomalib(side: str, strategy: str, pool: Pool) -> Any:
     return k_center_greedy()(embedding, ratio).select_coreset_idxs()
 
 
+@functools.cache
 def k_center_greedy() -> Any:
     """Anomalib's class, out of its two files: the package imports a trainer and torchvision."""
     found = importlib.util.find_spec("anomalib")
