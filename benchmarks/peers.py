@@ -144,6 +144,7 @@ def _row(method: str, words: str, size: Size, run: dict[str, Any], memory_limit:
 
 
 def shown(run: dict[str, Any], memory_limit: int) -> str:
+    """Time and memory of a run, or the limit that stopped it."""
     if "over_seconds" in run:
         return f"over {run['over_seconds']} s"
     if "out_of_memory" in run:
