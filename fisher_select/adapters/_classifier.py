@@ -108,16 +108,16 @@ class ClassifierInputs:
         linear = self._fitted("coef_", "weight")
         weight, bias = np.atleast_2d(linear.coef_).T, np.ravel(linear.intercept_)
         if weight.shape[1] == 1:  # two classes share one column: its logit against 0
-            weight = np.hstack([np.zeros_like(weight), weight])
-            bias = np.append(0.0, bias)
+            weight, bias = np.hstack([np.zeros_like(weight), weight]), np.append(0.0, bias)
+        bias = np.broadcast_to(bias, weight.shape[1]).copy()  # one 0 where there is none
         X = to_numpy("features", self.get("features"))[:_PROBED]
         wanted = to_numpy("probabilities", self.get("probabilities"))[:_PROBED]
         if X.shape[1] == len(weight) and wanted.shape[1] == weight.shape[1]:
-            logits = X @ weight + np.broadcast_to(bias, weight.shape[1])
+            logits = X @ weight + bias
             odds = np.exp(logits - logits.max(axis=1, keepdims=True))
             found = odds / odds.sum(axis=1, keepdims=True)
             if np.abs(found - wanted).max() <= _AGREES:
-                return weight, np.array(np.broadcast_to(bias, weight.shape[1]))
+                return weight, bias
         raise ValueError(
             f"coef_ of {type(linear).__name__} is not the last layer of a softmax over these "
             "features: pass functions for 'weight', 'bias' and 'features' in provide"

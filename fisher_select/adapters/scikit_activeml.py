@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """scikit-activeml: any strategy as a query strategy for a single annotator.
 
-from fisher_select.adapters.scikit_activeml import FisherSelectStrategy
-query = FisherSelectStrategy("bait")
-indices = query.query(X, y, clf, batch_size=100)
+    from fisher_select.adapters.scikit_activeml import FisherSelectStrategy
+    query = FisherSelectStrategy("bait")
+    indices = query.query(X, y, clf, batch_size=100)
+
+X holds all samples, and y says which are labelled.
 """
 
 from __future__ import annotations
