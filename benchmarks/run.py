@@ -21,6 +21,7 @@ from benchmarks import (
     bait_rival,
     bait_scaling,
     fisher_mask,
+    hosts,
     information_gain_rival,
     k_center_floor,
     mask_floor,
@@ -72,6 +73,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "fisher_mask_selection": fisher_mask.selection,
     "peers": peers.peers,
     "scaling": scaling.scaling,
+    "hosts": hosts.hosts,
     "out_of_core": out_of_core.streamed,
 }
 
@@ -79,7 +81,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
 ON_REQUEST = ("out_of_core",)
 
 # Benchmarks that need a package nothing else does: left out where it is not installed.
-NEEDS = {"peers": (peers.REQUIRES, peers.INSTALL)}
+NEEDS = dict.fromkeys(("peers", "hosts"), (peers.REQUIRES, peers.INSTALL))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts' table: both sides answer the same question, and whoever stops early is said to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+# Last: the checkout must not hide the installed package.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import hosts
+from benchmarks.hosts_child import HOSTS, Pool, Task, make_pool
+
+LIMIT = 8 * 10**9
+RUN = {"seconds": 0.5, "inputs_bytes": 10**6, "peak_bytes": 3 * 10**6, "picks": [1, 2, 3]}
+
+
+def pool() -> Pool:
+    task = Task("", "", 0, d=8, classes=3, batch_size=0, labeled=20, seed=0, memory_limit=0)
+    return make_pool(task, n=300, batch_size=12)
+
+
+@pytest.mark.parametrize("host", ["skactiveml", "small_text"])
+def test_k_centre_is_the_hosts_core_set(host: str) -> None:
+    pytest.importorskip(host)
+    given = pool()
+    found = HOSTS[host]("ours", "k_center", given)
+    theirs = HOSTS[host]("theirs", "k_center", given)
+    assert set(np.asarray(found).tolist()) == set(np.asarray(theirs).tolist())
+
+
+def test_badge_takes_the_same_arrays() -> None:
+    pytest.importorskip("skactiveml")
+    given = pool()
+    for side in ("ours", "theirs"):
+        found = HOSTS["skactiveml"](side, "badge", given)
+        assert len(set(np.asarray(found).tolist()) - set(given.labeled.tolist())) == 12
+
+
+def row(rival: Any, **sides: Any) -> str:
+    return hosts._row(rival, {"n": 100} | sides, LIMIT).measured
+
+
+def test_rows_of_the_table() -> None:
+    core_set, badge = hosts.RIVALS[:2]
+    theirs = RUN | {"seconds": 2.0, "picks": [3, 4, 1]}
+    assert row(core_set, ours=RUN, theirs=theirs) == (
+        "4 x: ours 500 ms, 2 MB; CoreSet 2 s, 2 MB; 2 of 3 picks the same"
+    )
+    assert "picks" not in row(badge, ours=RUN, theirs=theirs)
+    assert row(badge, ours=RUN, theirs={"over_seconds": 180}) == (
+        "ours 500 ms, 2 MB; Badge over 180 s"
+    )
