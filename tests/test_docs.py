@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation keeps its word: its Python runs, what it names exists.
+
+That the site builds, and what a browser shows of it, is in test_docs_site.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer.main
+
+import fisher_select as fs
+from fisher_select import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+    "optional-dependencies"
+]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(DOCS).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def is_included(block: str) -> bool:
+    """A whole file that the build puts in; scripts among them run in test_examples.py."""
+    return block.startswith("--8<--")
+
+
+WITH_PYTHON = [
+    page for page in PAGES if not all(is_included(block) for block in blocks(page, "python"))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+def test_python_blocks_run_in_order(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One namespace a page, as a reader would type them."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    with torch.random.fork_rng():
+        for block in blocks(page, "python"):
+            if not is_included(block):
+                exec(compile(block, name_of(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_exist(page: Path) -> None:
+    """Each sub-command of fisher-select with its options; each file, extra and module."""
+    known = typer.main.get_command(cli.app).commands
+    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    for line in lines:
+        for command in line.split("&&"):
+            words = shlex.split(command, comments=True)
+            for word in words:
+                if word.endswith(".toml") and word.startswith(("examples/", "benchmarks/")):
+                    assert (ROOT / word).is_file(), word
+                for extra in re.findall(r"^\.\[(\w+)\]$", word):
+                    assert extra in EXTRAS, word
+                if re.fullmatch(r"(benchmarks|examples)[./][\w./]+", word):
+                    path = ROOT / word.removesuffix(".py").replace(".", "/")
+                    assert path.with_suffix(".py").is_file() or path.exists(), word
+            if "fisher-select" not in words:
+                continue
+            name, *options = words[words.index("fisher-select") + 1 :]
+            assert name in known, line
+            taken = {option for parameter in known[name].params for option in parameter.opts}
+            for option in options:
+                assert not option.startswith("-") or option in taken, f"{name}: no {option}"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """And every name in the reference can be imported from where it says."""
+    text = "".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
+    documented = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
+    for path in documented:
+        module, _, name = path.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), path
+    names = {path.rpartition(".")[2] for path in documented}
+    for name in fs.__all__:
+        if name != "__version__" and not isinstance(getattr(fs, name), ModuleType):
+            assert name in names, f"{name} is not in docs/api"
+
+
+def test_every_strategy_has_its_place() -> None:
+    """In the table of docs/choosing.md or on a page of docs/strategies, by its name."""
+    text = "".join(page.read_text() for page in (DOCS / "strategies").glob("*.md"))
+    for name in fs.strategies.names():
+        assert f"`{name}`" in text, name
+
+
+def measured(kind: str, entry: dict[str, Any]) -> str:
+    """A cell of the table of that kind."""
+    if kind == "labels":
+        return str(entry["labels_to_level"] or "never")
+    if kind == "area":
+        return f"{100 * entry['area']['mean']:.1f}"
+    return f"{entry['select_seconds']:.1f}"
+
+
+def test_tables_hold_the_results() -> None:
+    """Each cell of the comparison, against benchmarks/results/suite."""
+    text = (DOCS / "choosing.md").read_text(encoding="utf-8")
+    tables = re.findall(r"<!-- suite: (\w+) -->\n\n(.*?)\n\n", text, re.DOTALL)
+    assert [kind for kind, _ in tables] == ["labels", "area", "seconds"]
+    for kind, table in tables:
+        (_, *protocols), _, *rows = (
+            [cell.strip(" `") for cell in line.strip("|").split("|")]
+            for line in table.splitlines()
+        )
+        for column, protocol in enumerate(protocols):
+            path = ROOT / "benchmarks" / "results" / "suite" / f"{protocol}.json"
+            entries = json.loads(path.read_text(encoding="utf-8"))["strategies"]
+            there = {entry["strategy"]: measured(kind, entry) for entry in entries}
+            shown = {name: cells[column] for name, *cells in rows if cells[column]}
+            assert shown == there, (kind, protocol)
+
+
+def test_readme_links_to_the_documentation() -> None:
+    assert "](docs/" in (ROOT / "README.md").read_text(encoding="utf-8")
