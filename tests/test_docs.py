@@ -34,23 +34,13 @@ def name_of(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of one language, in order."""
+    """The fenced blocks of one language, in order; those with a title are whole scripts."""
     text = page.read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def is_included(block: str) -> bool:
-    """A whole file that the build puts in; scripts among them run in test_examples.py."""
-    return block.startswith("--8<--")
-
-
-WITH_PYTHON = [
-    page for page in PAGES if not all(is_included(block) for block in blocks(page, "python"))
-]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
 def test_python_blocks_run_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,30 +51,37 @@ def test_python_blocks_run_in_order(
     namespace: dict[str, object] = {}
     with torch.random.fork_rng():
         for block in blocks(page, "python"):
-            if not is_included(block):
-                exec(compile(block, name_of(page), "exec"), namespace)
+            exec(compile(block, name_of(page), "exec"), namespace)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Commands in blocks, and measurements in the text, split into words."""
+    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    found = [part for line in lines for part in line.split("&&")]
+    text = page.read_text(encoding="utf-8")
+    found += re.findall(r"`(python -m benchmarks\.[^`]+)`", text)
+    return [shlex.split(line, comments=True) for line in found]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_exist(page: Path) -> None:
-    """Each sub-command of fisher-select with its options; each file, extra and module."""
+    """Sub-commands of fisher-select with their options, files, extras, measurements."""
     known = typer.main.get_command(cli.app).commands
-    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    for line in lines:
-        for command in line.split("&&"):
-            words = shlex.split(command, comments=True)
-            for word in words:
-                if word.endswith(".toml") and word.startswith(("examples/", "benchmarks/")):
-                    assert (ROOT / word).is_file(), word
-                for extra in re.findall(r"^\.\[(\w+)\]$", word):
-                    assert extra in EXTRAS, word
-                if re.fullmatch(r"(benchmarks|examples)[./][\w./]+", word):
-                    path = ROOT / word.removesuffix(".py").replace(".", "/")
-                    assert path.with_suffix(".py").is_file() or path.exists(), word
-            if "fisher-select" not in words:
-                continue
+    for words in commands(page):
+        for word in words:
+            if word.startswith(("examples/", "benchmarks/")):
+                assert (ROOT / word).exists(), word
+            for extra in re.findall(r"^\.\[(\w+)\]$", word):
+                assert extra in EXTRAS, word
+        if "benchmarks.suite" in words:
+            protocol = words[words.index("benchmarks.suite") + 1]
+            assert (ROOT / "benchmarks" / "protocols" / f"{protocol}.toml").is_file(), protocol
+        if "--only" in words:
+            figure = words[words.index("--only") + 1]
+            assert (ROOT / "benchmarks" / "results" / f"{figure}.json").is_file(), figure
+        if "fisher-select" in words:
             name, *options = words[words.index("fisher-select") + 1 :]
-            assert name in known, line
+            assert name in known, words
             taken = {option for parameter in known[name].params for option in parameter.opts}
             for option in options:
                 assert not option.startswith("-") or option in taken, f"{name}: no {option}"
