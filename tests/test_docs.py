@@ -19,7 +19,7 @@ import pytest
 import typer.main
 
 import fisher_select as fs
-from fisher_select import cli
+from fisher_select import cli, config, experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -132,6 +132,37 @@ def test_tables_hold_the_results() -> None:
             there = {entry["strategy"]: measured(kind, entry) for entry in entries}
             shown = {name: cells[column] for name, *cells in rows if cells[column]}
             assert shown == there, (kind, protocol)
+
+
+def test_figures_are_those_of_the_benchmarks() -> None:
+    """Numbers with a comma or a point, beside the command that measured them."""
+    checked = 0
+    for page in PAGES:
+        command = None
+        for block in re.split(r"\n\n|(?<=\|)\n", page.read_text(encoding="utf-8")):
+            found = re.search(r"benchmarks\.run\s--only\s(\w+)", block)
+            # The rows of a table go on with the command of the paragraph before it.
+            command = found[1] if found else command if block.startswith("|") else None
+            if command is None:
+                continue
+            path = ROOT / "benchmarks" / "results" / f"{command}.json"
+            figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            known = " ".join(figure["figure"] + figure["measured"] for figure in figures)
+            for number in re.findall(r"\d+(?:,\d{3})+|\d+\.\d+", block):
+                assert number in known, (name_of(page), command, number)
+                checked += 1
+    assert checked > 20
+
+
+def test_configurations_are_valid() -> None:
+    """The experiments and protocols that the pages show."""
+    blocks_shown = [block for page in PAGES for block in blocks(page, "toml")]
+    assert len(blocks_shown) >= 2
+    for block in blocks_shown:
+        table = tomllib.loads(block)
+        for key in ("source", "departures", "quick"):  # of a protocol alone
+            table.pop(key, None)
+        config.build(experiment.Experiment, table)
 
 
 def test_readme_links_to_the_documentation() -> None:
