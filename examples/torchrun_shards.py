@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pool that several processes hold, each some rows; the picks are those of one process.
 
-    torchrun --nproc-per-node 2 examples/torchrun_shards.py
+    torchrun --standalone --nproc-per-node 2 examples/torchrun_shards.py
 
-Over several machines it is the same script, started by torchrun on each of them.
+Over several machines it is the same script, started by torchrun on each of them with
+`--nnodes` and `--rdzv-endpoint` in place of `--standalone`.
 """
 
 from __future__ import annotations

@@ -64,6 +64,20 @@ def commands(page: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_shown_python_is_python(page: Path) -> None:
+    """Blocks with a title need another framework, or are scripts that test_examples.py runs."""
+    for title, block in re.findall(
+        r'^```python title="([^"]+)"\n(.*?)^```$',
+        page.read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    ):
+        if block.startswith("--8<--"):
+            assert block == f'--8<-- "{title}"\n'
+        else:
+            compile(block, title, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_exist(page: Path) -> None:
     """Sub-commands of fisher-select with their options, files, extras, measurements."""
     known = typer.main.get_command(cli.app).commands
@@ -101,7 +115,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_every_strategy_has_its_place() -> None:
-    """In the table of docs/choosing.md or on a page of docs/strategies, by its name."""
+    """By its name, on a page of docs/strategies."""
     text = "".join(page.read_text() for page in (DOCS / "strategies").glob("*.md"))
     for name in fs.strategies.names():
         assert f"`{name}`" in text, name
