@@ -267,6 +267,18 @@ def tidy(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings as errors, into ``build/site``, and read it.
+
+    A browser reads it where there is one. Nothing is compiled: docstrings are read as text.
+    """
+    project = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+    session.install("pytest", *project["optional-dependencies"]["docs"])
+    session.run("mkdocs", "build", "--strict")
+    session.run("pytest", "--noconftest", "tests/test_docs_site.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, check the answers, and rewrite ``benchmarks/RESULTS.md``."""
     session.install("-e", ".[test]")  # editable: the benchmarks lie in the checkout

@@ -89,6 +89,7 @@ def fisher_mask(
     Parameters
     ----------
     model : torch.nn.Module
+        Trained on the labelled rows; left as it was found.
     pool : tensor [n, ...], array [n, ...], Dataset or DataLoader
         All rows, labelled ones included, in order; see `fisher_select.features.extract`.
     labeled : int array [m], bool array [n] or None

@@ -37,22 +37,19 @@ Truth = npt.NDArray[np.bool_]
 class Metrics:
     """Measure outputs against the labels of one test set.
 
-    ====================  ==================================================================
-    accuracy              Share of rows whose most likely class is theirs. Labels: share of
-                          labels on the right side of 1/2, over rows and labels.
-    balanced_accuracy     Mean over the classes of the share found (recall). Labels: mean of
-                          the shares of present and of absent ones found.
-    macro_auc             Mean over the classes of the area under the ROC curve of that class
-                          against the rest: the probability that a row of it scores higher
-                          than another, ties counting one half (Mann, Whitney 1947).
-    macro_f1              Mean over the classes of ``2 TP / (2 TP + FP + FN)``.
-    nll                   Mean of ``-log p`` of the true class, in nats; labels: of the true
-                          outcome of each. p is kept above the resolution of its float type.
-    ece                   Expected calibration error over 15 bins of equal width: mean
-                          distance of confidence and accuracy (Guo et al. 2017). Labels: of
-                          the label's probability and its frequency.
-    rmse                  Root mean squared error of a regression.
-    ====================  ==================================================================
+    - "accuracy": share of rows whose most likely class is theirs. Labels: share of labels on
+      the right side of 1/2, over rows and labels.
+    - "balanced_accuracy": mean over the classes of the share found (recall). Labels: mean of
+      the shares of present and of absent ones found.
+    - "macro_auc": mean over the classes of the area under the ROC curve of that class against
+      the rest: the probability that a row of it scores higher than another, ties counting one
+      half (Mann, Whitney 1947).
+    - "macro_f1": mean over the classes of ``2 TP / (2 TP + FP + FN)``.
+    - "nll": mean of ``-log p`` of the true class, in nats; labels: of the true outcome of each.
+      p is kept above the resolution of its float type.
+    - "ece": expected calibration error over 15 bins of equal width: mean distance of confidence
+      and accuracy (Guo et al. 2017). Labels: of the label's probability and its frequency.
+    - "rmse": root mean squared error of a regression.
 
     Parameters
     ----------

@@ -144,16 +144,14 @@ def bait(
     What each mode takes beyond the inputs (M, F, Q = M^-1, P = Q F Q in float64; the state of
     each row, two r x r matrices and their links, in float32), and where it is exact:
 
-    =========================  ====================================================  ==========
-    mode                       memory                                                exact for
-    =========================  ====================================================  ==========
-    fisher="full"              4 (C - 1)^2 d^2 doubles, n (C^2 + C) floats           any C
-    rank=r                     4 C^2 d^2 doubles, n (r^2 + 3 r + C) floats           r >= C - 1
-    top_classes=c              4 c^2 d^2 doubles, n (c^2 + 4 c + 2) floats           c >= C - 1
-    fisher="block_diagonal"    4 C d^2 doubles, 3 n C floats                         sigmoid
-    the same, top_classes=c    4 c d^2 doubles, 4 n c floats                         c = C
-    fisher="binary"            4 d^2 doubles, 3 n floats                             C = 2
-    =========================  ====================================================  ==========
+    | mode                         | memory                                      | exact for  |
+    |------------------------------|---------------------------------------------|------------|
+    | fisher="full"                | 4 (C - 1)^2 d^2 doubles, n (C^2 + C) floats | any C      |
+    | rank=r                       | 4 C^2 d^2 doubles, n (r^2 + 3 r + C) floats | r >= C - 1 |
+    | top_classes=c                | 4 c^2 d^2 doubles, n (c^2 + 4 c + 2) floats | c >= C - 1 |
+    | fisher="block_diagonal"      | 4 C d^2 doubles, 3 n C floats               | sigmoid    |
+    | the same, with top_classes=c | 4 c d^2 doubles, 4 n c floats               | c = C      |
+    | fisher="binary"              | 4 d^2 doubles, 3 n floats                   | C = 2      |
 
     A pick costs one GEMM X [n, d] x [d, k], with k = 2 (C - 1)^2, 2 C r, 2 c^2, 2 C, 2 c and 2
     columns.

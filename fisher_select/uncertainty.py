@@ -83,19 +83,16 @@ def uncertainty_scores(P: Array, *, kind: str = "entropy") -> Float64:
 
     Logarithms are natural, and 0 log 0 is 0.
 
-    ====================  ==================================================================
-    entropy               ``-sum_c p_c log p_c``. Shannon 1948.
-    margin                ``1 - (p_first - p_second)``, of the two most likely classes.
-                          Scheffer, Decomain, Wrobel 2001; Roth, Small 2006.
-    least_confidence      ``1 - max_c p_c``. Lewis, Gale 1994.
-    average_confidence    ``1 - mean_c max(q_c, 1 - q_c)`` over the labels of a multi-label
-                          model. Esuli, Sebastiani 2009.
-    mc_dropout_entropy    Entropy of the mean over the samples: predictive entropy. Gal,
-                          Islam, Ghahramani 2017.
-    bald                  That, less the mean of the samples' entropies: what an answer tells
-                          of the model. Houlsby, Huszar, Ghahramani, Lengyel 2011; Gal, Islam,
-                          Ghahramani 2017.
-    ====================  ==================================================================
+    - "entropy": ``-sum_c p_c log p_c``. Shannon 1948.
+    - "margin": ``1 - (p_first - p_second)``, of the two most likely classes. Scheffer,
+      Decomain, Wrobel 2001; Roth, Small 2006.
+    - "least_confidence": ``1 - max_c p_c``. Lewis, Gale 1994.
+    - "average_confidence": ``1 - mean_c max(q_c, 1 - q_c)`` over the labels of a multi-label
+      model. Esuli, Sebastiani 2009.
+    - "mc_dropout_entropy": entropy of the mean over the samples, the predictive entropy. Gal,
+      Islam, Ghahramani 2017.
+    - "bald": that, less the mean of the samples' entropies: what an answer tells of the model.
+      Houlsby, Huszar, Ghahramani, Lengyel 2011; Gal, Islam, Ghahramani 2017.
 
     Parameters
     ----------

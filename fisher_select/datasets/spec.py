@@ -74,7 +74,7 @@ def readers() -> tuple[str, ...]:
 class DatasetSpec:
     """Table ``[dataset]``: a reader, its options, and what to make of what it reads.
 
-    Such as the imbalanced pool of the FisherMask paper, for a model of vectors::
+    Such as the imbalanced pool of the FisherMask paper, for a model of vectors:
 
         [dataset]
         reader = "idx"

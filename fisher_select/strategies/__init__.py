@@ -108,13 +108,16 @@ def select(
     strategy : str
         A registered name, see `fisher_select.strategies.names`.
     features : array [n, d] or None
+        Inputs of the model's last layer, labelled rows included.
     probabilities : array [n, C] or None
+        The model's outputs.
     factors : array [n, D, r] or None
-        What the strategy needs of them.
+        Dense factors in place of both; of the three, what the strategy needs.
     model : torch.nn.Module or None
+        With `pool`, in place of arrays: `fisher_select.features` computes what the strategy
+        needs.
     pool : tensor [n, ...], array [n, ...], Dataset, DataLoader or None
-        Given together, in place of arrays: what the strategy needs is computed by
-        `fisher_select.features`.
+        All rows, labelled ones included, in order.
     labeled : int array [m], bool array [n] or None
         Rows labelled already, never picked.
     batch_size : int
@@ -130,6 +133,7 @@ def select(
     Returns
     -------
     Selection
+        The rows, and how they were found.
 
     Raises
     ------
