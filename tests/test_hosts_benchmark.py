@@ -18,6 +18,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from benchmarks import hosts
 from benchmarks.hosts_child import HOSTS, Pool, Task, make_pool
 
+# small-text tells each time that a default of its GreedyCoreset has changed.
+pytestmark = pytest.mark.filterwarnings("ignore:Default distance metric:UserWarning")
+
 LIMIT = 8 * 10**9
 RUN = {"seconds": 0.5, "inputs_bytes": 10**6, "peak_bytes": 3 * 10**6, "picks": [1, 2, 3]}
 
