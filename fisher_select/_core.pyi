@@ -31,6 +31,7 @@ class InformationPool(Pool):
     factors: FloatArray | None  # [n, D, r]
     lam: float
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
+    merged: NotRequired[int]  # classes that the last column of probabilities stands for; 1
     mapped: NotRequired[bool]  # features, or factors, are pages of a file
     shard: NotRequired[Shard | None]  # which part of a distributed pool the arrays are
 
@@ -44,6 +45,7 @@ class InformationResult(TypedDict):
 
 class TraceResult(InformationResult):
     forward_indices: IndexArray  # [k]
+    search_share: NotRequired[float]  # where not all candidates are searched
 
 class LogDetResult(InformationResult):
     kernel_form: bool
@@ -63,6 +65,10 @@ def trace_select(
     shrink: float,
     scale: float,
     use_pool_fisher: bool,
+    candidates: int = 0,  # of the forward stage; 0: all
+    search: str = "full",  # "lazy", "stochastic"
+    search_part: float = 1.0,  # of the candidates, at each pick
+    search_seed: int = 0,
     **pool: Unpack[InformationPool],
 ) -> TraceResult: ...
 def log_det_select(*, form: str = "auto", **pool: Unpack[InformationPool]) -> LogDetResult: ...

@@ -37,6 +37,7 @@ class InformationPool(Pool):
     factors: PoolArray | None  # [n, D, r]
     lam: float
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
+    merged: NotRequired[int]  # classes that the last column of probabilities stands for; 1
 
 class DeviceMemory:
     def __init__(self, device: int, size: int) -> None: ...
@@ -75,6 +76,7 @@ def trace_select(
     shrink: float,
     scale: float,
     use_pool_fisher: bool,
+    candidates: int = 0,  # of the forward stage; 0: all
     **pool: Unpack[InformationPool],
 ) -> TraceResult: ...
 def log_det_select(*, form: str = "auto", **pool: Unpack[InformationPool]) -> LogDetResult: ...
