@@ -180,7 +180,9 @@ def bait(
 
     prefilter=k: in the table k takes the place of n, and the rows kept are copied,
     k (d + 2 C) floats. The pool is read twice, for F and for the first gains (in float64, by
-    slices of some 64 MB), then a pick reads the k rows: a file is not read again.
+    slices of some 64 MB), then a pick reads the k rows: a file is not read again. Rows of large
+    first gain resemble one another, so keep a good share of a small pool: a k of few times the
+    picks can do worse than rows at random.
 
     search="lazy": a candidate waits, with the gain it had when last visited, while that gain
     times the least decay since then in a random sample of the candidates (one in 64, kept up
