@@ -35,9 +35,9 @@ pytestmark = pytest.mark.skipif(
 
 PATIENCE = 90.0  # seconds for processes that share a busy machine
 
-# Ranks are forked by a process that has torch already: to import it takes seconds.
+# Ranks are forked by a process that has these already: to import them takes seconds.
 RANKS = multiprocessing.get_context("forkserver")
-RANKS.set_forkserver_preload(["ranks_child"])
+RANKS.set_forkserver_preload(["torch.distributed", "fisher_select", "scipy.linalg"])
 
 
 @pytest.fixture(scope="module", autouse=True)
