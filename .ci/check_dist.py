@@ -41,7 +41,7 @@ NEEDED_IN_WHEEL = (
 )
 PRODUCTS = {".so", ".o", ".a", ".pyc", ".whl", ".gz"}
 NOT_SOURCES = {"build", "dist", "runs", "shared", "results", "__pycache__"}
-MOST_BYTES = 1 << 20  # of an sdist: a data set or a product would be larger
+MOST_BYTES = 2 << 20  # of an sdist: a data set or a product would be larger
 # Absolute, and of a source or an object: what __FILE__ and debug information leave behind.
 SOURCE_PATH = re.compile(rb"(?:/[\w.+-]+){2,}\.(?:c|cc|cpp|cu|cuh|h|hpp|o)\b")
 

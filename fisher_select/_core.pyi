@@ -25,6 +25,7 @@ class Pool(Execution):
     probabilities: FloatArray | None  # [n, C]
     labeled: IndexArray  # [m]
     batch_size: int
+    shard: NotRequired[Shard | None]  # which part of a distributed pool the arrays are
 
 class InformationPool(Pool):
     kind: str
@@ -33,7 +34,6 @@ class InformationPool(Pool):
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
     merged: NotRequired[int]  # classes that the last column of probabilities stands for; 1
     mapped: NotRequired[bool]  # features, or factors, are pages of a file
-    shard: NotRequired[Shard | None]  # which part of a distributed pool the arrays are
 
 class InformationResult(TypedDict):
     indices: IndexArray  # [B]

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from fisher_select.extras import is_a
 from fisher_select.tables import column_to_numpy, is_column, is_table, table_to_numpy
 
+__all__ = ["as_float", "is_a", "is_on_device", "not_on_cpu", "row_count", "to_numpy"]
+
 _DLPACK_CUDA = (2, 13)  # device types kDLCUDA and kDLCUDAManaged
 
 
