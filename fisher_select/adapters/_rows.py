@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fisher_select.conversion import is_a, row_count
+from fisher_select.conversion import row_count
+from fisher_select.extras import is_a
 
 __all__ = ["count", "stacked"]
 
