@@ -22,6 +22,7 @@ LAYERS = (
     {
         "errors",
         "options",
+        "quantities",
         "progress",
         "selection",
         "extras",
@@ -30,7 +31,7 @@ LAYERS = (
         "execution",
     },
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
-    {"factors", "observation", "parquet"},
+    {"factors", "observation", "parquet", "shapes"},
     {"files"},
     {"policy", "ranks"},
     {"shards"},
@@ -62,8 +63,8 @@ LAYERS = (
     {"config", "loop", "adapters"},
     {"experiment", "reinforcement_learning"},
     {"report"},
-    {"cli_progress"},
-    {"cli_policy", "cli_ranks", "cli_report"},
+    {"cli_progress", "cli_settings"},
+    {"cli_plan", "cli_policy", "cli_ranks", "cli_report"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}

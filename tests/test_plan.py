@@ -17,7 +17,7 @@ from benchmarks.bait_memory import measure
 from benchmarks.engine import Settings
 from benchmarks.plan_check import Case
 from fisher_select import cost
-from fisher_select.plan import as_bytes
+from fisher_select.quantities import as_bytes
 
 
 def planned(case: Case, **options: Any) -> fs.Plan:
@@ -140,7 +140,7 @@ def test_progress_on_a_terminal_begins_with_the_plan(monkeypatch: Any) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     fs.bait(**arguments("softmax", 50, 4, 3), batch_size=3, progress=True, backend="cpu")
     assert re.match(
-        r"bait: fisher='full': \S+ [kM]B, \S+ [kMG]flop, about \S+ s\n", terminal.getvalue()
+        r"bait: fisher='full': \S+ [kM]B, \S+ [kMG]flop, about \S+ m?s\n", terminal.getvalue()
     )
 
 
