@@ -92,13 +92,14 @@ def test_every_option_of_the_mode_is_passed_on(call: Call) -> None:
 
 
 def test_a_limit_names_the_nearest_mode_that_fits(call: Call) -> None:
-    words = ("plan", *SIZE, "--batch", 20, "--memory-limit")
+    words = ("plan", *SIZE, "--batch", 20, "--threads", 1, "--memory-limit")
     fits = call(*words, "1GB")[1]
     assert facts(fits)["memory limit"] == "1 GB: fits"
     assert "nearest" not in fits
     own, other = call(*words, "600kB")[1].split("The nearest mode that fits:\n")
     assert facts(own)["memory limit"] == "600 kB: does not fit"
-    found = fs.plan((4000, 30), (4000, 8), batch_size=20, memory_limit="600kB").nearest
+    options = {"batch_size": 20, "threads": 1, "memory_limit": "600kB"}
+    found = fs.plan((4000, 30), (4000, 8), **options).nearest
     assert found is not None
     assert facts(other)["mode"] == found.mode
     assert facts(other)["memory limit"] == "600 kB: fits"
