@@ -21,6 +21,7 @@ from fisher_select.machine import rates
 from fisher_select.options import as_count, as_real, check_batch, resolve_threads
 from fisher_select.quantities import as_bytes, duration, scaled
 from fisher_select.shapes import labeled_count, pool_shape
+from fisher_select.timing import expected_seconds
 
 __all__ = ["Plan", "check_memory", "plan", "plan_of"]
 
@@ -216,7 +217,7 @@ def _best(kind: str, rank: int, outputs: int, sizes: Sizes, limit: int | None) -
 
 def _plan(mode: str, work: Work) -> Plan:
     flops = 2.0 * sum(work.multiplications().values())
-    seconds = work.seconds(rates(work.threads))
+    seconds = expected_seconds(work, rates(work.threads))
     return Plan(mode, work.parameters, work.memory(), flops, seconds)
 
 

@@ -39,6 +39,7 @@ LAYERS = (
     {"backends"},
     {"placement", "machine"},
     {"cost"},
+    {"timing"},
     {"plan"},
     {
         "select",

@@ -53,10 +53,10 @@ def test_the_matrices_and_state_of_design_section_9() -> None:
 
 
 def test_flops_are_those_of_the_sizes() -> None:
-    """The sweep's products dominate here: 2 n d x 2 (C - 1)^2 a pick."""
+    """The sweep's products dominate here: n d x 2 (C - 1)^2 a pick but the last."""
     work = cost.work_of(
         "softmax",
-        n=10_000,
+        n=40_000,
         m=0,
         length=100,
         outputs=5,
@@ -67,7 +67,7 @@ def test_flops_are_those_of_the_sizes() -> None:
         threads=1,
         chunk_rows=0,
     )
-    products = 7 * 10_000 * 100 * 2 * 16
+    products = 6 * 40_000 * 100 * 2 * 16
     assert work.multiplications()["forward"] == pytest.approx(products, rel=0.1)
 
 
