@@ -50,6 +50,7 @@ def _accumulation(work: Work, rows: int, rates: Rates) -> float:
     rate = rates.product("float64", width, depth, columns, outer=True)
     vectors = float(rows) * work.slots
     own = vectors * d * (_LOADED + work.pairs * _WEIGHTED)
+    own += work.pairs * d * d * _ENTRY  # mirrored at the end
     return vectors * work.pairs * work.symmetric_block / rate + own / rates.best
 
 
