@@ -254,10 +254,10 @@ def _objective_figure(
 
 
 def _curve_figure(data: str, name: str, curve: Mapping[str, Any]) -> Figure:
+    points, difference = 100 * np.mean(curve["area"]), 100 * curve["difference"]
     return Figure(
         f"mean accuracy of {name}, {data}",
         "",
-        f"{100 * np.mean(curve['area']):.2f} %: {100 * curve['difference']:+.2f} points to full's "
-        f"(p = {curve['p']:.2g})",
+        f"{points:.2f} %: {difference:+.2f} points to full's (p = {curve['p']:.2g})",
         curve["difference"],
     )

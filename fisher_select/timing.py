@@ -49,9 +49,12 @@ def _accumulation(work: Work, rows: int, rates: Rates) -> float:
     columns = min(d, -(-(d + width) // (2 * PANEL)) * PANEL)  # of a panel in the middle
     rate = rates.product("float64", width, depth, columns, outer=True)
     vectors = float(rows) * work.slots
-    own = vectors * d * (_LOADED + work.pairs * _WEIGHTED)
-    own += work.pairs * d * d * _ENTRY  # mirrored at the end
-    return vectors * work.pairs * work.symmetric_block / rate + own / rates.best
+    panels = vectors * work.pairs * work.symmetric_block / rate
+    panels += vectors * work.pairs * d * _WEIGHTED / rates.best
+    # One panel of one block is a task: a single block has few for the threads.
+    panels *= max(1.0, work.threads / (work.pairs * -(-d // PANEL)))
+    mirrored = work.pairs * d * d * _ENTRY / rates.best
+    return panels + vectors * d * _LOADED / rates.best + mirrored
 
 
 def _touched(work: Work, matrices: int, rates: Rates) -> float:
