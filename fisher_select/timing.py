@@ -32,9 +32,11 @@ _LEADERS = 2  # candidates scored exactly a pick
 def expected_seconds(work: Work, rates: Rates) -> dict[str, float]:
     """Seconds by stage, of a machine of these rates."""
     inverse = work.inverse / rates.product("float64", 256, 256, 256)
+    sums = work.matrices - 2  # M, and F where it is not the identity; then Q and P
     return {
-        "fisher": _accumulation(work, work.accumulated_rows, rates) + _touched(work, 2, rates),
-        "setup": inverse + _state(work, rates) + _touched(work, work.matrices - 2, rates),
+        "fisher": _accumulation(work, work.accumulated_rows, rates)
+        + _touched(work, sums, rates),
+        "setup": inverse + _state(work, rates) + _touched(work, 2, rates),
         "forward": (work.forward - 1) * _sweep(work, rates)
         + work.forward * _commit(work, rates)
         + _accumulation(work, work.forward, rates),
