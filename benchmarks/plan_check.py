@@ -33,6 +33,7 @@ class Case(Size):
 CASES = (
     Case(50_000, 512, 100, picks=3, fisher="block_diagonal"),
     Case(50_000, 512, 100, picks=3, fisher="binary"),
+    Case(300_000, 64, 10, picks=20, fisher="binary"),
     Case(20_000, 64, 100, picks=3, rank=10),
     Case(20_000, 32, 100, picks=3),
     Case(50_000, 128, 10, picks=20),
@@ -40,7 +41,6 @@ CASES = (
 # Sizes that no constant of timing.py was found at.
 UNSEEN = (
     Case(30_000, 256, 40, picks=10, fisher="block_diagonal"),
-    Case(300_000, 64, 10, picks=20, fisher="binary"),
     Case(10_000, 48, 80, picks=5, rank=6),
     Case(5_000, 24, 70, picks=5),
     Case(100_000, 96, 6, picks=30),

@@ -103,6 +103,11 @@ class Work:
         return -(-min(wanted, self.n) // _LANES) * _LANES
 
     @property
+    def accumulated_chunk(self) -> int:
+        """Rows in float64 that F takes in at once."""
+        return max(-(-256 // self.slots), min((1 << 18) // (self.length * self.slots), 2048))
+
+    @property
     def reset_rows(self) -> int:
         """Rows taken at once where the state is made anew."""
         rows = 4 * self.chunk
@@ -127,7 +132,13 @@ class Work:
         picks = {"state": state, "updates": updates, "leaders": leaders + step}
         rebuilding = {"updates": updates if self.backward else 0, "root": root}
         stage = max((picks, rebuilding), key=lambda parts: sum(parts.values()))
-        return {"matrices": self.matrices * matrix, **stage}
+        return {"matrices": self.matrices * matrix, "chunk": self._float64_chunk, **stage}
+
+    @property
+    def _float64_chunk(self) -> int:
+        """Rows that F is made of, freed by then: allocators keep so little for what follows."""
+        rows = min(self.accumulated_chunk, max(self.accumulated_rows, 1))
+        return 8 * rows * self.slots * self.length
 
     def _state(self, rows: int, item: int) -> int:
         padded = -(-rows // _LANES) * _LANES

@@ -39,8 +39,9 @@ class Plan:
     parameters : int
         D, the side of M (of all its blocks together).
     memory : mapping of str to int
-        Bytes at the peak: "matrices" (M, F, Q, P), "state" of the pool with its workspace,
-        "updates" and "leaders" of a pick, or "root" while M is inverted.
+        Bytes at the peak: "matrices" (M, F, Q, P), a "chunk" of the pool in float64, "state" of
+        the pool with its workspace, "updates" and "leaders" of a pick, or "root" while M is
+        inverted.
     flops : float
         Floating-point operations of all stages: twice the multiplications.
     seconds : mapping of str to float

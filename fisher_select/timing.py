@@ -16,7 +16,7 @@ __all__ = ["expected_seconds"]
 _LOADED = 70  # a feature converted to float64
 _WEIGHTED = 50  # an element of x times its row's weight for a block
 _ENTRY = 150  # an entry of Q or P fetched from both sides of the diagonal, to float32
-_DOT, _DOT_ELEMENT = 380, 14  # x^T (A x) of a row, and of each of its elements
+_DOT, _DOT_ELEMENT = 380, 14  # x^T y, and each of its elements; half where four rows share y
 _LINKED = 55  # an entry of x^T A x taken through the links
 _UPDATED = 2.0  # a multiplication of the r x r update
 _SCORED = 5.5  # one of a Cholesky factor, its inverse and the trace
@@ -47,7 +47,7 @@ def expected_seconds(work: Work, rates: Rates) -> dict[str, float]:
 def _accumulation(work: Work, rows: int, rates: Rates) -> float:
     """F or M of so many rows: a weighted copy of a panel of x, and its product with x."""
     d, width = work.length, min(PANEL, work.length)
-    depth = max(256, min((1 << 18) // (d * work.slots), 2048)) * work.slots
+    depth = work.accumulated_chunk * work.slots
     columns = min(d, -(-(d + width) // (2 * PANEL)) * PANEL)  # of a panel in the middle
     rate = rates.product("float64", width, depth, columns, outer=True)
     vectors = float(rows) * work.slots
@@ -86,7 +86,8 @@ def _sweep(work: Work, rates: Rates) -> float:
         own += n * 2 * work.rank**2 * _GATHERED
     values = work.links + 4 * work.groups * triangle(work.rank)
     if work.columns <= _FEW:
-        products = 4.0 * n * vectors / (_READ * rates.copy)
+        dots = n * work.columns * (_DOT * work.slots + vectors * _DOT_ELEMENT / 2)
+        products = max(4.0 * n * vectors / (_READ * rates.copy), dots / rates.best)
     else:
         values += vectors
         products = (
