@@ -86,9 +86,9 @@ def approximations(settings: Settings) -> Record:
         figures.append(_curve_figure(data.name, BASELINE, curves[BASELINE]))
     notes = [
         "tr(M^-1 F) is the full information's, of the batch that each mode picked, in float64; "
-        "the model was trained on 50 random rows",
-        "accuracy is the area under the curve, the mean of 5 seeds, of a linear model trained "
-        "anew each round; p of a paired t-test of the areas against the full mode's",
+        f"the model was trained on {LABELED} random rows",
+        f"accuracy is the area under the curve, mean of {study.seeds} seeds, of a linear model "
+        "trained anew each round; p of a paired t-test of the areas against the full mode's",
     ]
     if len(sets) == 1:
         notes.append(f"Fashion-MNIST is left out: {DATA_VARIABLE} names no folder that has it")
