@@ -43,11 +43,19 @@ class Case(Size):
 CASES = (
     Case(50_000, 512, 100, picks=3, fisher="block_diagonal"),
     Case(50_000, 512, 100, picks=3, fisher="binary"),
+    Case(300_000, 64, 10, picks=20, fisher="binary"),
     Case(20_000, 64, 100, picks=3, rank=10),
     Case(20_000, 32, 100, picks=3),
     Case(20_000, 64, 100, picks=3, top_classes=10),
     Case(200_000, 64, 10, picks=20, prefilter=5_000),
     Case(50_000, 128, 10, picks=20),
+)
+# Sizes that no constant of timing.py was found at.
+UNSEEN = (
+    Case(30_000, 256, 40, picks=10, fisher="block_diagonal"),
+    Case(10_000, 48, 80, picks=5, rank=6),
+    Case(5_000, 24, 70, picks=5),
+    Case(100_000, 96, 6, picks=30),
 )
 CASES_QUICK = (
     Case(4_000, 48, 12, picks=3, fisher="block_diagonal"),
@@ -58,7 +66,7 @@ CASES_QUICK = (
 
 def plan_check(settings: Settings) -> Record:
     """Predicted over measured, within a quarter both ways."""
-    figures, raw, cases = [], {}, CASES_QUICK if settings.quick else CASES
+    figures, raw, cases = [], {}, CASES_QUICK if settings.quick else CASES + UNSEEN
     for case in cases:
         planned = fs.plan(
             (case.n, case.d),
@@ -71,6 +79,8 @@ def plan_check(settings: Settings) -> Record:
         peak = measured["peak_bytes"] - measured["inputs_bytes"]
         stages = measured["run"]["stages_s"]
         took = sum(stages.values())
+        unseen = " (a size not used to find the model's constants)" if case in UNSEEN else ""
+        ratios = {stage: planned.seconds[stage] / s for stage, s in stages.items()}
         figures += [
             _figure(
                 f"planned memory, {case}",
@@ -78,9 +88,10 @@ def plan_check(settings: Settings) -> Record:
                 f"{planned.bytes / MB:,.0f} MB planned, {peak / MB:,.0f} MB held",
             ),
             _figure(
-                f"planned seconds, {case}",
+                f"planned seconds, {case}{unseen}",
                 planned.total_seconds / took,
-                f"{seconds(planned.total_seconds)} planned, {seconds(took)} taken",
+                f"{seconds(planned.total_seconds)} planned, {seconds(took)} taken; "
+                + ", ".join(f"{stage} {ratio:.2f} x" for stage, ratio in ratios.items()),
             ),
         ]
         raw[str(case)] = {

@@ -96,7 +96,8 @@ def render_table(records: Sequence[Mapping[str, Any]]) -> str:
         "",
         "Written by `python -m benchmarks.run`; raw times are in `benchmarks/results/`.",
         "Ratios are medians over pairs taken by turns in one process.",
-        "Label efficiency, and who beats whom: [SUITE.md](SUITE.md).",
+        "Label efficiency, and who beats whom: [SUITE.md](SUITE.md); what the approximations "
+        "cost: [APPROXIMATIONS.md](APPROXIMATIONS.md).",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import (
+    approximations,
     badge_rival,
     bait_floor,
     bait_memory,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_pick_two_classes": bait_floor.two_classes,
     "bait_memory": bait_memory.memory,
     "plan": plan_check.plan_check,
+    "approximations": approximations.approximations,
     "bait_pick_regression": bait_floor.regression,
     "bait_scaling": bait_scaling.scaling,
     "k_center": k_center_floor.embedding,

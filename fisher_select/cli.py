@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: select from files, run an experiment, report, tell what is installed.
+"""The command line: plan, select from files, run an experiment, report, tell what is there.
 
 Exit codes: 0 done, 2 bad input, 1 arithmetic or memory that gave out, 3 a run waits for labels
 of an expert, 130 interrupted. Whatever goes wrong is one line on stderr, never a traceback.
@@ -12,8 +12,7 @@ import platform
 import shlex
 import sys
 import time
-import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +26,7 @@ from rich.console import Console
 import fisher_select
 from fisher_select import (
     backends,
+    cli_plan,
     cli_policy,
     cli_ranks,
     cli_report,
@@ -38,6 +38,7 @@ from fisher_select import (
     strategies,
 )
 from fisher_select.cli_progress import run_progress, selection_progress
+from fisher_select.cli_settings import Settings, parse_settings
 from fisher_select.errors import NumericalError, RankError
 from fisher_select.extras import require
 from fisher_select.loop import LabelsNeeded
@@ -52,6 +53,7 @@ _STDOUT = Path("-")
 app = typer.Typer(
     add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
+cli_plan.add_commands(app)
 cli_report.add_commands(app)
 cli_policy.add_commands(app)
 
@@ -123,10 +125,7 @@ def select(
     backend: Annotated[str | None, typer.Option(help="auto, cpu or reference (bait).")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads to use (bait).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed (random).")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other option of the strategy."),
-    ] = None,
+    settings: Settings = None,
     state: Annotated[
         Path | None, typer.Option(help="File to resume from; under torchrun alone.")
     ] = None,
@@ -137,7 +136,7 @@ def select(
     """
     named: dict[str, Any] = {"lam": lam, "backend": backend, "threads": threads, "seed": seed}
     chosen = {key: value for key, value in named.items() if value is not None}
-    chosen |= _settings(settings or [], taken=chosen)
+    chosen |= parse_settings(settings, taken=chosen)
     strategy = strategies.get(method, **chosen)
     if state is not None and not cli_ranks.launched():
         raise ValueError("--state is for runs under torchrun, which can lose a rank")
@@ -233,22 +232,6 @@ def _describe(library: dict[str, Any]) -> str:
     """One thread pool that threadpoolctl found, in words."""
     words = (library["internal_api"], library["version"], library.get("architecture"))
     return ", ".join([*filter(None, words), f"{library['num_threads']} threads"])
-
-
-def _settings(texts: Sequence[str], taken: Collection[str]) -> dict[str, Any]:
-    """Parse KEY=VALUE: the value as in TOML, or else as the plain word it is."""
-    settings: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise ValueError(f"--set must be KEY=VALUE, got {text!r}")
-        if key in settings or key in taken:
-            raise ValueError(f"--set {key}: this option is given twice")
-        try:
-            settings[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[key] = value
-    return settings
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -50,14 +50,23 @@ def selection_progress() -> Iterator[ProgressCallback | None]:
         if bar is None:
             yield None
             return
-        tasks: dict[str, TaskID] = {}
+        yield _StageBars(bar)
 
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage)
-            bar.update(tasks[stage], completed=done, total=total)
 
-        yield advance
+class _StageBars:
+    """A ProgressCallback: one bar a stage, below what was announced."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def announce(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bar.add_task(stage)
+        self._bar.update(self._tasks[stage], completed=done, total=total)
 
 
 @contextmanager

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a selection by tr(M^-1 F) takes on the cpu engine: bytes, multiplications, seconds.
+"""What a selection by tr(M^-1 F) takes on the cpu engine: bytes and multiplications.
 
 A mirror of csrc/cpu (information, pool_state, information_objective): who changes a buffer or a
-loop there changes its line here; the tests compare both with a measured peak.
+loop there changes its line here; the tests compare both with a measured peak. timing.py makes
+seconds of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fisher_select.machine import Rates
-
-__all__ = ["Work", "work_of"]
+__all__ = ["PANEL", "Work", "triangle", "work_of"]
 
 _LANES = 16  # candidates of a vector
-_PANEL = 64  # columns of a matrix taken at once
-_LANE_SHARE = 0.35  # of the product's rate that the small r x r work reaches
+PANEL = 64  # columns of a matrix taken at once
 _SLICE = 1 << 26, 1 << 17  # bytes of state, and rows, that a prefilter scores together
-_GATHER = 4e-9  # seconds of a core to fetch one product of a class that differs by row
 
 
-def _triangle(k: int) -> int:
+def triangle(k: int) -> int:
+    """Entries of a symmetric k x k matrix."""
     return k * (k + 1) // 2
 
 
@@ -42,6 +40,8 @@ class Work:
         M, Q, P, and F where it is not the identity.
     copied, gathered : int
         Bytes of the outputs of `top_classes`, and of the rows that a prefilter keeps.
+    lazy : bool
+        A search of the forward stage that lets candidates wait.
     threads, chunk_rows : int
         0 rows: the engine's choice.
     """
@@ -60,6 +60,7 @@ class Work:
     matrices: int
     copied: int
     gathered: int
+    lazy: bool
     threads: int
     chunk_rows: int
 
@@ -75,33 +76,52 @@ class Work:
         return self.groups * self.block
 
     @property
-    def _inner(self) -> int:
+    def inner(self) -> int:
+        """Vectors that a sample brings to a group: classes, or the slots of a dense factor."""
         return max(self.slots, self.classes)
 
     @property
-    def _columns(self) -> int:
+    def columns(self) -> int:
         """Columns of the panel U | R."""
         return 2 * self.groups * self.classes * self.rank
 
     @property
-    def _pairs(self) -> int:
+    def pairs(self) -> int:
         """Blocks of the lower triangle of all matrices of one kind."""
-        return self.groups * _triangle(self.classes)
+        return self.groups * triangle(self.classes)
 
     @property
-    def _chunk(self) -> int:
+    def pending(self) -> int:
+        """Columns of U before Q and P take them in."""
+        room = max(16, min(192, self.block // 8)) // self.rank * self.rank
+        return max(self.rank, min(room, self.forward * self.rank))
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a candidate keeps columns of its own, fewer than there are classes."""
+        return self.slots == 1 and self.classes > self.rank
+
+    @property
+    def chunk(self) -> int:
+        """Rows of a sweep that a thread takes at once."""
         wanted = self.chunk_rows
         if wanted == 0:
             values = 1 << 17
-            fits = min(values // (self.length * self.slots), 2 * values // self._columns)
+            fits = min(values // (self.length * self.slots), 2 * values // self.columns)
             wanted = min(max(fits // 16 * 16, 16), 512)
         return -(-min(wanted, self.n) // _LANES) * _LANES
 
     @property
-    def _reset_rows(self) -> int:
-        rows = 4 * self._chunk
+    def accumulated_chunk(self) -> int:
+        """Rows in float64 that F takes in at once."""
+        return max(-(-256 // self.slots), min((1 << 18) // (self.length * self.slots), 2048))
+
+    @property
+    def reset_rows(self) -> int:
+        """Rows taken at once where the state is made anew."""
+        rows = 4 * self.chunk
         if self.chunk_rows == 0:
-            at_once = min(512, (1 << 22) // (self.groups * _triangle(self._inner)))
+            at_once = min(512, (1 << 22) // (self.groups * triangle(self.inner)))
             rows = max(rows, at_once // _LANES * _LANES)
         return rows
 
@@ -112,24 +132,30 @@ class Work:
         root = 8 * self.block**2 * (min(self.threads, self.groups) if self.groups > 1 else 1)
         state = self._state(self.n, 4) + self._workspace(4)
         vectors = max(8, self.slots)
-        pending = max(16, min(192, self.block // 8)) // self.rank * self.rank
-        pending = max(self.rank, min(pending, self.forward * self.rank))
+        pending = self.pending
         updates = 16 * pending * self.parameters
         updates += 16 * vectors * self.groups * pending * self.classes
         leaders = 16 * vectors * self.parameters * self.classes + 8 * vectors * self.length
-        leaders += 16 * vectors * self.groups * _triangle(self._inner)
-        step = 24 * self.rank * self.parameters + 4 * self._columns * self.length
-        state += self.gathered
+        leaders += 16 * vectors * self.groups * triangle(self.inner)
+        step = 24 * self.rank * self.parameters + 4 * self.columns * self.length
+        state += self.gathered + self._waiting()
         picks = {"state": state, "updates": updates, "leaders": leaders + step}
         rebuilding = {"updates": updates if self.backward else 0, "root": root}
         scoring = {"prefilter": self._prefilter()}
         stage = max((picks, rebuilding, scoring), key=lambda parts: sum(parts.values()))
         outputs = {"outputs": self.copied} if self.copied else {}
-        return {"matrices": self.matrices * matrix, **outputs, **stage}
+        own = {"matrices": self.matrices * matrix, "chunk": self._float64_chunk}
+        return own | outputs | stage
+
+    @property
+    def _float64_chunk(self) -> int:
+        """Rows that F is made of, freed by then: allocators keep so little for what follows."""
+        rows = min(self.accumulated_chunk, max(self.accumulated_rows, 1))
+        return 8 * rows * self.slots * self.length
 
     def _state(self, rows: int, item: int) -> int:
         padded = -(-rows // _LANES) * _LANES
-        values = self.links + 2 * self.groups * _triangle(self.rank) + 1
+        values = self.links + 2 * self.groups * triangle(self.rank) + 1
         return padded * values * item
 
     def _prefilter(self) -> int:
@@ -139,80 +165,96 @@ class Work:
         most = max(_SLICE[0] // self._state(_LANES, 8) * _LANES, 1)
         rows = min(most, _SLICE[1], self.pool)
         part = replace(self, n=rows)
-        converted = 8 * self.threads * part._reset_rows * self.length
+        converted = 8 * self.threads * part.reset_rows * self.length
         return part._state(rows, 8) + part._workspace(8) + converted + 32 * self.n
+
+    def _waiting(self) -> int:
+        """The commits that candidates of a lazy search owe, and who owes how many."""
+        if not self.lazy:
+            return 0
+        return 4 * self.forward * (self.columns * self.length + self.n // 64) + 10 * self.n
 
     def _workspace(self, item: int) -> int:
         """Of all threads: rows, products, and the small matrices of sixteen candidates."""
         small = _LANES * (
-            2 * self.rank**2 + _triangle(self.rank) + self._inner + _triangle(self._inner)
+            2 * self.rank**2 + triangle(self.rank) + self.inner + triangle(self.inner)
         )
-        reset = self.groups * _triangle(self._inner) * (self._reset_rows + _LANES)
-        reset += _PANEL * self.length + self._reset_rows * (self.length + 1)
-        update = self._columns * self.slots * (self._chunk + _LANES)
-        workers = min(self.threads, -(-self.n // self._reset_rows))
+        reset = self.groups * triangle(self.inner) * (self.reset_rows + _LANES)
+        reset += PANEL * self.length + self.reset_rows * (self.length + 1)
+        update = self.columns * self.slots * (self.chunk + _LANES)
+        workers = min(self.threads, -(-self.n // self.reset_rows))
         return item * workers * (max(reset, update) + small)
 
     # ------------------------------------------------------------------- multiplications
-    def multiplications(self) -> dict[str, float]:
-        """Multiplications with an addition, by stage."""
-        n, d = float(self.n), float(self.length)
-        square = self._pairs * d * (d + _PANEL) / 2
-        cube = 2.5 * self.groups * float(self.block) ** 3
-        pool = float(self.pool)
-        rows = (pool if self.matrices == 4 else 0.0) + self.m
-        scored = pool if self.pool > self.n else 0.0
-        per_pick = n * d * self._columns * self.slots + self._small() * n
-        reading = 2.0 * self.groups * float(self.block) ** 2
-        quadratic = n * self._products()
-        return {
-            "fisher": rows * self.slots * square,
-            "setup": cube
-            + 2.0 * (quadratic + scored * self._products())
-            + self._small() * (n + scored),
-            "forward": self.forward * (per_pick + reading),
-            "backward": (cube + self.backward * reading) if self.backward else 0.0,
-        }
+    @property
+    def accumulated_rows(self) -> int:
+        """Rows that F and M are made of."""
+        return (self.pool if self.matrices == 4 else 0) + self.m
 
-    def _products(self) -> float:
+    @property
+    def scored_rows(self) -> int:
+        """Rows that a prefilter scores beside those of the forward stage."""
+        return self.pool if self.pool > self.n else 0
+
+    @property
+    def symmetric_block(self) -> float:
+        """Multiplications of a symmetric d x d block by panels of columns, a row."""
+        panels, rest = divmod(self.length, PANEL)
+        return (self.length**2 + panels * PANEL**2 + rest**2) / 2
+
+    @property
+    def quadratic(self) -> float:
         """Multiplications a row of x^T A x for all blocks of one matrix."""
-        d = float(self.length)
-        return self._pairs * d * (d + _PANEL) / 2 if self.slots == 1 else self.slots * d * d
+        if self.slots > 1:
+            return float(self.slots * self.length**2)
+        return self.pairs * self.symmetric_block
 
-    def _small(self) -> float:
-        """The r x r work of a candidate: update, Cholesky and score."""
-        return self.groups * (2.3 * float(self.rank) ** 3 + 10.0)
+    @property
+    def inverse(self) -> float:
+        """Of M^-1 and M^-1 F M^-1 for all groups, by tiles: about 2 and, in full tiles, 2.5."""
+        return 2.5 * self.groups * float(self.block) ** 3
 
-    # ---------------------------------------------------------------------------- seconds
-    def seconds(self, rates: Rates) -> dict[str, float]:
-        """Expected seconds by stage, of a machine of these rates."""
-        n, d, work = float(self.n), float(self.length), self.multiplications()
-        pool64 = rates.product("float64", _PANEL, min(682, self.pool), self.length)
-        pool32 = rates.product("float32", self._reset_rows, self.length, _PANEL)
-        sweep = rates.product("float32", self._chunk, self.length, self._columns)
-        cube = 2.5 * self.groups * float(self.block) ** 3
-        cubes = cube / rates.product("float64", 256, 256, 256)
-        lanes = _LANE_SHARE * sweep
-        # A panel of x is read and its weighted copy written; images are read once more.
-        weighing = work["fisher"] * 2 / (d + _PANEL) * 16 / rates.copy
-        dots = 2.0 * n * self._pairs * self._inner / self.classes * d * 8 / rates.copy
-        setup = 2.0 * n * self._products() / pool32 + dots + n * self._small() / lanes
-        if self.pool > self.n:  # the prefilter's gains, at twice the width
-            pool = float(self.pool)
-            setup += 2.0 * pool * self._products() / pool64 + 2.0 * pool / n * dots
-            setup += 2.0 * pool * self._small() / lanes
-        # A pick reads half of Q and P, reads the pool and its links, and updates G and H.
-        matrices = 8.0 * self.groups * float(self.block) ** 2 / rates.copy
-        values = self.links + 4 * self.groups * _triangle(self.rank) + d * self.slots
-        pick = n * d * self._columns * self.slots / sweep + matrices
-        pick += n * self._small() / lanes + 4.0 * n * values / rates.copy
-        if self.classes > self.rank > 0 and self.slots == 1:
-            pick += n * 2 * self.rank**2 * _GATHER / self.threads
+    @property
+    def sweep(self) -> float:
+        """Of the pool's products with U | R, a row."""
+        return float(self.length * self.columns * self.slots)
+
+    @property
+    def update(self) -> float:
+        """Of G and H, and of the links before them, a row."""
+        return float(self.groups * (1.5 * self.rank**3 + 2.0 * self._links_applied))
+
+    @property
+    def score(self) -> float:
+        """Of a Cholesky factor, its inverse and the trace, a row: r^3 / 6 each."""
+        return float(self.groups * (0.5 * self.rank**3 + self.rank))
+
+    @property
+    def reading(self) -> float:
+        """Of the exact score of one candidate: a product with Q and one with P."""
+        return 2.0 * self.groups * float(self.block) ** 2
+
+    @property
+    def consolidation(self) -> float:
+        """Of the lower halves of U U^T, U R^T and R U^T, a pick."""
+        return 1.5 * self.groups * float(self.block) ** 2 * self.rank
+
+    @property
+    def _links_applied(self) -> int:
+        """Of one of T and Y: a weighted sum of all classes, and r columns of their own."""
+        return self.rank * (self.classes + self.rank)
+
+    def multiplications(self) -> dict[str, float]:
+        """Multiplications with an addition, by stage. The last pick updates no pool."""
+        n = float(self.n)
+        pick = n * (self.sweep + self.update + self.score)
+        own = self.reading + self.consolidation
         return {
-            "fisher": work["fisher"] / pool64 + weighing,
-            "setup": cubes + setup,
-            "forward": self.forward * pick,
-            "backward": (cubes + self.backward * matrices) if self.backward else 0.0,
+            "fisher": self.accumulated_rows * self.slots * self.pairs * self.symmetric_block,
+            "setup": self.inverse
+            + (n + self.scored_rows) * (2.0 * self.quadratic + self.score),
+            "forward": (self.forward - 1) * pick + self.forward * own,
+            "backward": (self.inverse + self.backward * own) if self.backward else 0.0,
         }
 
 
@@ -231,6 +273,7 @@ def work_of(
     chunk_rows: int,
     top: int = 0,
     candidates: int = 0,
+    lazy: bool = False,
     item: int = 4,
     width: int = 4,
 ) -> Work:
@@ -272,6 +315,7 @@ def work_of(
         matrices=4 if use_pool_fisher else 3,
         copied=copied,
         gathered=gathered,
+        lazy=lazy,
         threads=threads,
         chunk_rows=chunk_rows,
     )

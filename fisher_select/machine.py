@@ -20,6 +20,8 @@ __all__ = ["Rates", "rates"]
 _SECONDS = 0.02  # a run, at the least
 _RUNS = 3
 _VALUES = 1 << 21  # of an operand, at the most
+_AT_ONCE = 1 << 22  # multiplications of a call, at the least: Python's own time is then nothing
+_MOST = 32  # products of a call
 
 
 class Rates:
@@ -29,11 +31,22 @@ class Rates:
         self._threads = threads
         self._product = functools.cache(self._measure_product)
 
-    def product(self, dtype: str, rows: int, depth: int, columns: int) -> float:
-        """Multiplications with an addition a second, of [rows, depth] x [depth, columns]."""
+    def product(
+        self, dtype: str, rows: int, depth: int, columns: int, *, outer: bool = False
+    ) -> float:
+        """Multiplications with an addition a second, of a matrix product [rows, columns].
+
+        Operands lie [rows, depth] and [columns, depth], or with `outer` [depth, rows] and
+        [depth, columns].
+        """
         depth, columns = min(depth, 4096), min(columns, 4096)
         rows = max(16, min(rows, _VALUES // max(depth, columns)))
-        return self._product(dtype, rows, depth, columns)
+        return self._product(dtype, rows, depth, columns, outer)
+
+    @functools.cached_property
+    def best(self) -> float:
+        """The same of the product that goes fastest: a large one in float32."""
+        return self.product("float32", 256, 256, 256)
 
     @functools.cached_property
     def copy(self) -> float:
@@ -44,26 +57,41 @@ class Rates:
         seconds = self._best(lambda k: np.copyto(parts[k], whole[k]))
         return 2.0 * source.nbytes / seconds
 
-    def _measure_product(self, dtype: str, rows: int, depth: int, columns: int) -> float:
+    def _measure_product(
+        self, dtype: str, rows: int, depth: int, columns: int, outer: bool
+    ) -> float:
         rng = np.random.default_rng(0)
-        a = rng.standard_normal((self._threads, rows, depth)).astype(dtype)
-        b = rng.standard_normal((depth, columns)).astype(dtype)
-        out = np.empty((self._threads, rows, columns), dtype)
-        seconds = self._best(lambda k: np.matmul(a[k], b, out=out[k]))
-        return self._threads * float(rows) * depth * columns / seconds
+        one = float(rows) * depth * columns
+        # As many as stay in a core's second-level cache, as the engine's own chunks do.
+        fits = _VALUES // 8 // (rows * max(depth, columns))
+        count = max(1, min(int(_AT_ONCE // one) + 1, fits, _MOST))
+        shape = (depth, rows) if outer else (rows, depth)
+        a = rng.standard_normal((self._threads, count, *shape)).astype(dtype)
+        b = rng.standard_normal((depth, columns) if outer else (columns, depth)).astype(dtype)
+        out = np.empty((self._threads, count, rows, columns), dtype)
+        left, right = (a.swapaxes(-1, -2), b) if outer else (a, b.T)
+        seconds = self._best(lambda k: np.matmul(left[k], right, out=out[k]))
+        return self._threads * count * one / seconds
 
     def _best(self, work: Callable[[int], object]) -> float:
-        """Seconds of work(thread) on all threads at once."""
+        """Seconds of work(thread) on all threads at once, by the time of their processors.
+
+        What else wants the processors just now, such as the idle threads of a BLAS that wait
+        for more work in a loop, thus does not count.
+        """
         with (
             threadpool_limits(limits=1, user_api="blas"),
             ThreadPoolExecutor(self._threads) as pool,
         ):
-            lanes = range(self._threads)
 
             def timed(repeats: int) -> float:
-                began = time.perf_counter()
-                list(pool.map(lambda k: [work(k) for _ in range(repeats)], lanes))
-                return time.perf_counter() - began
+                def lane(thread: int) -> float:
+                    began = time.thread_time()
+                    for _ in range(repeats):
+                        work(thread)
+                    return time.thread_time() - began
+
+                return max(pool.map(lane, range(self._threads)))
 
             repeats = 1
             while (first := timed(repeats)) < _SECONDS:

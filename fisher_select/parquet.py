@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def row_count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def pieces(path: Path) -> Iterator[NDArray[Any]]:
+def pieces(path: Path) -> Generator[NDArray[Any]]:
     """The table's rows in order, as arrays [rows, width]; a single empty one of no rows.
 
     Parameters

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from fisher_select.arrays import Array, as_labeled
+from fisher_select.arrays import Array
 from fisher_select.cost import Work, work_of
 from fisher_select.factors import (
     TraceProblem,
@@ -20,12 +19,14 @@ from fisher_select.factors import (
     kind_of,
 )
 from fisher_select.machine import rates
-from fisher_select.options import as_count, as_real, check_batch, resolve_threads
+from fisher_select.options import as_count, as_real, check_batch, one_of, resolve_threads
+from fisher_select.quantities import as_bytes, duration, scaled
+from fisher_select.search import SEARCHES
+from fisher_select.shapes import labeled_count, pool_shape
+from fisher_select.timing import expected_seconds
 from fisher_select.top_classes import check_top_classes, reduced_count
 
-__all__ = ["Plan", "as_bytes", "check_memory", "plan", "plan_of"]
-
-_TEXT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(I?)B", re.IGNORECASE)
+__all__ = ["Plan", "check_memory", "plan", "plan_of"]
 
 Sizes: TypeAlias = Callable[..., Work]  # work_of with all bound but kind, rank, top
 
@@ -41,9 +42,9 @@ class Plan:
     parameters : int
         D, the side of M (of all its blocks together).
     memory : mapping of str to int
-        Bytes at the peak: "matrices" (M, F, Q, P), "outputs" of `top_classes`, "state" of the
-        pool with its workspace, "updates" and "leaders" of a pick, or "root" while M is
-        inverted, or "prefilter" while it looks at all rows.
+        Bytes at the peak: "matrices" (M, F, Q, P), a "chunk" of the pool in float64, "outputs"
+        of `top_classes`, "state" of the pool with its workspace, "updates" and "leaders" of a
+        pick, or "root" while M is inverted, or "prefilter" while it looks at all rows.
     flops : float
         Floating-point operations of all stages: twice the multiplications.
     seconds : mapping of str to float
@@ -80,12 +81,12 @@ class Plan:
 
     def __str__(self) -> str:
         text = (
-            f"{self.mode}: {_scaled(self.bytes)}B, {_scaled(self.flops)}flop, "
-            f"about {self.total_seconds:.2g} s"
+            f"{self.mode}: {scaled(self.bytes)}B, {scaled(self.flops)}flop, "
+            f"about {duration(self.total_seconds)}"
         )
         if self.fits or self.memory_limit is None:
             return text
-        text += f"; more than the {_scaled(self.memory_limit)}B allowed"
+        text += f"; more than the {scaled(self.memory_limit)}B allowed"
         return text if self.nearest is None else f"{text}, within which is {self.nearest}"
 
 
@@ -102,6 +103,7 @@ def plan(
     rank: int | None = None,
     top_classes: int | None = None,
     prefilter: int | None = None,
+    search: str = "full",
     use_pool_fisher: bool = True,
     threads: int | None = None,
     chunk_rows: int | None = None,
@@ -120,14 +122,14 @@ def plan(
         "512MiB".
     batch_size, oversample, likelihood, fisher, rank, top_classes
         As for `bait`.
-    prefilter, use_pool_fisher, threads, chunk_rows
+    prefilter, search, use_pool_fisher, threads, chunk_rows
         As for `bait`.
 
     Returns
     -------
     Plan
         Of float32 screening: a selection that has to go on in float64 (M ill-conditioned)
-        needs twice the state.
+        needs twice the state. Seconds are those of search="full".
 
     Raises
     ------
@@ -139,8 +141,8 @@ def plan(
     columns = check_rank(rank, kind)
     top = check_top_classes(top_classes, kind, columns)
     oversample = as_real("oversample", oversample, at_least=1.0)
-    n, length, outputs = _shape(kind, X, P, factors)
-    m = _labeled_count(labeled, n)
+    n, length, outputs = pool_shape(kind, X, P, factors)
+    m = labeled_count(labeled, n)
     batch = check_batch(batch_size, n, m)
     forward = forward_count_of(oversample, batch, n - m)
     sizes = partial(
@@ -155,6 +157,7 @@ def plan(
         threads=resolve_threads(threads),
         chunk_rows=0 if chunk_rows is None else as_count("chunk_rows", chunk_rows),
         candidates=candidate_count(prefilter, forward, n - m),
+        lazy=one_of("search", search, SEARCHES) != "full",
         item=_item(P),
         width=_item(X if factors is None else factors),
     )
@@ -182,37 +185,15 @@ def check_memory(problem: TraceProblem, limit: int) -> None:
     needed = sum(memory.values())
     if needed <= limit:
         return
-    parts = ", ".join(f"{name} {_scaled(size)}B" for name, size in memory.items())
+    parts = ", ".join(f"{name} {scaled(size)}B" for name, size in memory.items())
     fitting = next(((mode, size) for mode, size in map(_need, others) if size <= limit), None)
     remedy = "offer a smaller pool or narrower features"
     if fitting is not None:
-        remedy = f"{fitting[0]} needs {_scaled(fitting[1])}B"
+        remedy = f"{fitting[0]} needs {scaled(fitting[1])}B"
     raise MemoryError(
-        f"bait needs {_scaled(needed)}B beyond its inputs ({parts}), more than the "
-        f"{_scaled(limit)}B allowed by memory_limit; {remedy}"
+        f"bait needs {scaled(needed)}B beyond its inputs ({parts}), more than the "
+        f"{scaled(limit)}B allowed by memory_limit; {remedy}"
     )
-
-
-def as_bytes(name: str, value: object) -> int | None:
-    """Check a size: None, a number of bytes, or a text such as "8GB" or "512MiB".
-
-    Raises
-    ------
-    TypeError, ValueError
-        No size, or less than one byte.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        return as_count(name, value)
-    found = _TEXT.fullmatch(value.strip())
-    if found is None:
-        raise ValueError(
-            f"{name} must be bytes, or a text like '8GB' or '512MiB', got {value!r}"
-        )
-    number, unit, binary = found.groups()
-    power = "KMGT".find(unit.upper()) + 1 if unit else 0
-    return as_count(name, int(float(number) * (1024 if binary else 1000) ** power))
 
 
 # -------------------------------------------------------------------------------- modes
@@ -261,14 +242,14 @@ def _best(
 
 def _plan(mode: str, work: Work) -> Plan:
     flops = 2.0 * sum(work.multiplications().values())
-    seconds = work.seconds(rates(work.threads))
+    seconds = expected_seconds(work, rates(work.threads))
     return Plan(mode, work.parameters, work.memory(), flops, seconds)
 
 
 # ------------------------------------------------------------------------------- shapes
 def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
     arrays = (problem.features, problem.probabilities, problem.factors)
-    n, length, outputs = _shape(problem.kind, *arrays)
+    n, length, outputs = pool_shape(problem.kind, *arrays)
     sizes = partial(
         work_of,
         n=n,
@@ -281,6 +262,7 @@ def _sizes_of(problem: TraceProblem) -> tuple[Sizes, int]:
         threads=problem.threads,
         chunk_rows=problem.chunk_rows,
         candidates=problem.candidates,
+        lazy=problem.search is not None,
         item=_item(problem.probabilities),
         width=_item(problem.features if problem.factors is None else problem.factors),
     )
@@ -294,45 +276,3 @@ def _top(problem: TraceProblem) -> int:
 def _item(array: object) -> int:
     """Bytes of a number; of a mere shape a float's."""
     return int(getattr(getattr(array, "dtype", None), "itemsize", 4))
-
-
-def _shape(kind: str, X: object, P: object, factors: object) -> tuple[int, int, int]:
-    """n, d (or D) and C (or r; 1 for regression) of arrays or of shapes."""
-    if kind == "dense":
-        n, length, outputs = _extents("factors", factors, 3)  # r in place of C
-        return n, length, outputs
-    n, length = _extents("X", X, 2)
-    if kind == "gaussian":
-        return n, length, 1
-    rows, outputs = _extents("P", P, 2)
-    if rows != n:
-        raise ValueError(f"P must have the {n} rows of X, got {rows}")
-    if outputs < 2 and kind != "sigmoid":
-        raise ValueError(f"P must have at least two columns (classes), got {outputs}")
-    return n, length, outputs
-
-
-def _extents(name: str, value: object, axes: int) -> tuple[int, ...]:
-    shape = value if isinstance(value, tuple) else getattr(value, "shape", None)
-    if not isinstance(shape, tuple) or len(shape) != axes:
-        raise ValueError(
-            f"{name} must be an array of {axes} axes or its shape, got "
-            f"{type(value).__name__ if shape is None else shape}"
-        )
-    return tuple(as_count(f"{name}.shape", extent) for extent in shape)
-
-
-def _labeled_count(labeled: Array | int | None, n: int) -> int:
-    if labeled is None or (isinstance(labeled, int) and labeled == 0):
-        return 0
-    if isinstance(labeled, int):
-        return as_count("labeled", labeled)
-    return len(as_labeled(labeled, n))
-
-
-def _scaled(value: float) -> str:
-    """Three digits and the letter of a unit, to be followed by B or flop."""
-    for factor, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
-        if value >= factor:
-            return f"{value / factor:.3g} {letter}"
-    return f"{value / 1e3:.3g} k"

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fisher_select import files, parquet
 from fisher_select.errors import first_line
 from fisher_select.extras import require
 
-__all__ = ["open_pool"]
+__all__ = ["open_pool", "shape_of"]
 
 # What zarr and its codecs raise for what is missing, damaged or of another kind.
 _ZARR_ERRORS = (OSError, ValueError, TypeError, KeyError, RuntimeError)
@@ -70,6 +71,30 @@ def open_pool(path: str | Path, *, folder: str | Path | None = None) -> NDArray[
             raise ValueError(
                 f"{path}: expected a .npy, .npz, .parquet or .zarr pool, got {ending!r}"
             )
+
+
+def shape_of(path: Path, names: Sequence[str]) -> tuple[int, int]:
+    """The shape of the array in such a file, of which no more is read than tells it.
+
+    An ``.npz`` file is read whole: `names` are those the array may have in it.
+
+    Raises
+    ------
+    OSError, ValueError, MissingExtraError
+        As `open_pool`, as far as the shape shows what is wrong.
+    """
+    match path.suffix.lower():
+        case ".parquet":
+            files.check_readable(path)
+            with closing(parquet.pieces(path)) as pieces:
+                return parquet.row_count(path), next(pieces).shape[1]
+        case ".zarr":
+            shape = _zarr(path).shape
+        case _:
+            shape = files.read_array(path, names).shape
+    if len(shape) != 2:
+        raise ValueError(f"{path}: expected numbers [n, d], got {list(shape)}")
+    return shape[0], shape[1]
 
 
 def _spooled(

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 ProgressCallback: TypeAlias = Callable[[str, int, int], object]
 """Called as callback(stage, done, total) now and then, in the thread that selects; what it
-returns is ignored. An exception raised in it stops the selection and reaches the caller."""
+returns is ignored. An exception raised in it stops the selection and reaches the caller. Where
+it has a method announce(text), that gets a line with the plan before the work."""
 
 _SECONDS_BETWEEN_WRITES = 0.1
 
@@ -47,6 +48,9 @@ class _TerminalCounter:
 
     def __init__(self) -> None:
         self._written_at = float("-inf")
+
+    def announce(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()

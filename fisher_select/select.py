@@ -7,8 +7,6 @@ Each function checks its arguments before any work and never returns fewer rows 
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,8 +15,9 @@ from fisher_select.conversion import row_count
 from fisher_select.factors import trace_problem
 from fisher_select.options import as_count, as_seed, check_batch
 from fisher_select.placement import place
-from fisher_select.plan import as_bytes, check_memory, plan_of
+from fisher_select.plan import check_memory, plan_of
 from fisher_select.progress import ProgressCallback
+from fisher_select.quantities import as_bytes
 from fisher_select.selection import Selection
 
 
@@ -117,7 +116,8 @@ def bait(
         cpu backend. `fisher_select.plan` tells the need in advance.
     progress : bool or callable
         True counts on stderr when that is a terminal, after a line with the plan: bytes,
-        operations, expected seconds. A callable gets (stage, done, total).
+        operations, expected seconds. A callable gets (stage, done, total), and that line where
+        it has a method announce(text).
     seed : int or None
         Of search="stochastic" and of the sample of "lazy"; None is 0. Else without effect.
 
@@ -230,8 +230,9 @@ def bait(
     )
     if limit is not None:
         check_memory(problem, limit)
-    if progress is True and problem.progress is not None and engine.name == "cpu":
-        sys.stderr.write(f"bait: {plan_of(problem)}\n")
+    announce = getattr(problem.progress, "announce", None)
+    if announce is not None and engine.name == "cpu":
+        announce(f"bait: {plan_of(problem)}")
     return engine.trace_select(problem)
 
 

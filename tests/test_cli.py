@@ -399,8 +399,8 @@ def test_version_and_help(call: Call) -> None:
     for words in ((), ("--help",)):
         code, out, err = call(*words)
         assert (code, err) == (0, "")
-        assert all(command in out for command in ("select", "run", "info"))
-    for command in ("select", "run", "info"):
+        assert all(command in out for command in ("plan", "select", "run", "info"))
+    for command in ("plan", "select", "run", "info"):
         assert call(command, "-h")[0] == 0
 
 

@@ -21,6 +21,7 @@ LAYERS = (
     {
         "errors",
         "options",
+        "quantities",
         "progress",
         "selection",
         "extras",
@@ -31,7 +32,7 @@ LAYERS = (
     },
     {"checks", "conversion", "device_arrays", "arrays", "pool_arrays", "ranking"},
     {"top_classes"},
-    {"factors", "observation", "parquet", "search"},
+    {"factors", "observation", "parquet", "search", "shapes"},
     {"files"},
     {"policy", "ranks"},
     {"shards"},
@@ -39,6 +40,7 @@ LAYERS = (
     {"backends"},
     {"placement", "machine"},
     {"cost"},
+    {"timing"},
     {"plan", "first_center"},
     {
         "select",
@@ -64,8 +66,8 @@ LAYERS = (
     {"config", "loop", "adapters"},
     {"experiment", "reinforcement_learning"},
     {"report"},
-    {"cli_progress"},
-    {"cli_policy", "cli_ranks", "cli_report"},
+    {"cli_progress", "cli_settings"},
+    {"cli_plan", "cli_policy", "cli_ranks", "cli_report"},
     {"cli"},
 )
 LAYER_OF = {module: level for level, modules in enumerate(LAYERS) for module in modules}
