@@ -40,8 +40,11 @@ MODES: Mapping[str, Mapping[str, Any]] = {
     "rank=4": {"rank": 4},
     "rank=2": {"rank": 2},
     "rank=1": {"rank": 1},
+    "top_classes=5": {"top_classes": 5},
     "block_diagonal": {"fisher": "block_diagonal"},
     "binary": {"fisher": "binary"},
+    "lazy": {"search": "lazy"},
+    "stochastic": {"search": "stochastic"},
 }
 BASELINE = "random"
 RUNS = 3  # of a selection, of which the quickest counts

@@ -33,6 +33,7 @@ from benchmarks import (
     plan_check,
     policy_training,
     scaling,
+    searches,
 )
 from benchmarks.engine import Settings
 from benchmarks.machine import provenance
@@ -58,6 +59,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Record]] = {
     "bait_memory": bait_memory.memory,
     "plan": plan_check.plan_check,
     "approximations": approximations.approximations,
+    "searches": searches.searches,
+    "million": searches.million,
     "bait_pick_regression": bait_floor.regression,
     "bait_scaling": bait_scaling.scaling,
     "k_center": k_center_floor.embedding,

@@ -107,7 +107,11 @@ def test_every_public_name_is_in_the_reference() -> None:
     documented = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
     for path in documented:
         module, _, name = path.rpartition(".")
-        assert hasattr(importlib.import_module(module), name), path
+        if ".adapters." in module:  # imports its host, which may be missing
+            source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text()
+            assert re.search(rf"^(class|def) {name}\b", source, re.MULTILINE), path
+        else:
+            assert hasattr(importlib.import_module(module), name), path
     names = {path.rpartition(".")[2] for path in documented}
     for name in fs.__all__:
         if name != "__version__" and not isinstance(getattr(fs, name), ModuleType):
