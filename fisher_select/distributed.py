@@ -68,12 +68,17 @@ def bait(
         Those of this rank's rows that are labelled, counted from its first.
     batch_size : int
         Rows to label now, of the whole pool: a rank may have fewer, or none that is free.
-    lam, oversample, normalization, likelihood, factors, fisher, rank, use_pool_fisher
-        As for `fisher_select.bait`; `factors` are this rank's.
-    top_classes
+
+    Other Parameters
+    ----------------
+    lam, oversample, normalization, likelihood, fisher, rank, use_pool_fisher : as there
+        As for `fisher_select.bait`.
+    factors : array [n_k, D, r]
+        This rank's.
+    top_classes : int or None
         As for `fisher_select.bait`: the classes that lead in the whole pool, by traces summed
         over the ranks.
-    threads, chunk_rows, progress, seed
+    threads, chunk_rows, progress, seed : as there
         As for `fisher_select.bait`, each rank's own.
     group : torch.distributed.ProcessGroup or None
         Of any backend; None is the default group. The ranks meet by its store and talk over
@@ -148,9 +153,12 @@ def max_det(
     ----------
     X, P, labeled, batch_size
         As for `bait`.
-    lam, gradient, rank, top_classes, likelihood, factors
+
+    Other Parameters
+    ----------------
+    lam, gradient, rank, top_classes, likelihood, factors : as there
         As for `fisher_select.max_det`; `factors` are this rank's.
-    threads, chunk_rows, progress, seed, group, timeout, state
+    threads, chunk_rows, progress, seed, group, timeout, state : as there
         As for `bait`.
 
     Returns
@@ -204,12 +212,15 @@ def k_center(
         Their probabilities, for embedding="gradient" alone.
     labeled, batch_size
         As for `bait`.
+
+    Other Parameters
+    ----------------
     first : int or None
         Row of the whole pool to begin with where nothing is labelled on any rank; else and by
         default as for `fisher_select.k_center`.
-    embedding
+    embedding : {"features", "gradient"}
         As for `fisher_select.k_center`.
-    threads, chunk_rows, progress, seed, group, timeout, state
+    threads, chunk_rows, progress, seed, group, timeout, state : as there
         As for `bait`.
 
     Returns
@@ -261,9 +272,12 @@ def badge(
     ----------
     X, P, labeled, batch_size
         As for `k_center`.
+
+    Other Parameters
+    ----------------
     seed : int, default 0
         Below 2^64, the same on all ranks.
-    threads, chunk_rows, progress, group, timeout, state
+    threads, chunk_rows, progress, group, timeout, state : as there
         As for `bait`.
 
     Returns
