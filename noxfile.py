@@ -36,7 +36,13 @@ ENGINE_TESTS = [
     "tests/test_information_gain.py",
     "tests/test_mask.py",
     "tests/test_mean_distance.py",
+    "tests/test_prefilter.py",
+    "tests/test_rank.py",
+    "tests/test_search.py",
+    "tests/test_sharded_distance.py",
+    "tests/test_shards.py",
     "tests/test_threads.py",
+    "tests/test_top_classes.py",
 ]
 EMULATED_TESTS = [
     "tests/test_cuda_memory.py",

@@ -221,6 +221,7 @@ def test_arrays_on_a_device(export: exporters.Export) -> None:
 
 
 # -------------------------------------------------------------------------------- memory
+@pytest.mark.slow
 @pytest.mark.usefixtures("cpu")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_does_not_depend_on_the_pool(tmp_path: Path) -> None:
