@@ -26,9 +26,10 @@ from benchmarks.collective import (
 from benchmarks.engine import Settings
 from benchmarks.machine import ROOT
 from benchmarks.record import Figure, Record, informative, seconds
-from fisher_select.cost import work_of
+from fisher_select.cost import Work, work_of
 from fisher_select.machine import rates
 from fisher_select.options import resolve_threads
+from fisher_select.timing import expected_seconds
 
 FAST = Link(latency=5e-5, bandwidth=3e9)  # 25 Gbit/s, nothing lost in software: assumed
 SPREAD = 0.1  # of the logarithm of a rank's seconds, assumed
@@ -92,26 +93,30 @@ def share_of(case: Case, rows: int, threads: int) -> Share:
     if case.kind == "k_center":
         reading = inputs / rate.copy
         return Share(rows * _k_center_row_seconds(), reading, inputs + 100.0 * rows)
-    work = work_of(
+    one, two = (_work_of(case, rows, threads, picks) for picks in (1, 2))
+    stages = expected_seconds(one, rate)
+    matrices = 2 * 8.0 * one.groups * one.block**2
+    return Share(
+        expected_seconds(two, rate)["forward"] - stages["forward"],
+        stages["fisher"] + stages["setup"],
+        inputs + sum(one.memory().values()),
+        matrices,
+    )
+
+
+def _work_of(case: Case, rows: int, threads: int, picks: int) -> Work:
+    return work_of(
         case.kind,
         n=rows,
         m=0,
         length=case.d,
         outputs=case.classes,
         rank=0,
-        forward=1,
-        batch=1,
+        forward=picks,
+        batch=picks,
         use_pool_fisher=True,
         threads=threads,
         chunk_rows=0,
-    )
-    stages = work.seconds(rate)
-    matrices = 2 * 8.0 * work.groups * work.block**2
-    return Share(
-        stages["forward"],
-        stages["fisher"] + stages["setup"],
-        inputs + sum(work.memory().values()),
-        matrices,
     )
 
 

@@ -18,6 +18,7 @@ from test_determinant import replay
 
 import fisher_select as fs
 from fisher_select import backends
+from fisher_select.determinant import log_det_arguments
 from fisher_select.factors import trace_problem
 
 FORMS = ("kernel", "matrix")
@@ -165,9 +166,9 @@ def test_the_form_is_chosen_by_cost_and_told() -> None:
 
 
 def test_full_factors_have_no_kernel_form() -> None:
-    problem = vars(trace_problem(np.ones((4, 2)), np.full((4, 2), 0.5), batch_size=1))
-    for name in ("forward_count", "shrink", "scale", "use_pool_fisher"):
-        problem.pop(name)
+    problem = log_det_arguments(
+        np.ones((4, 2)), np.full((4, 2), 0.5), gradient="full", batch_size=1
+    )
     with pytest.raises(ValueError, match="form: the kernel form is for kind 'gradient' alone"):
         backends.get("cpu").call("log_det_select", **problem, form="kernel")
     with pytest.raises(ValueError, match="form: unknown form 'dual'"):

@@ -15,6 +15,7 @@ from problems import KINDS, arguments, assert_optimal, problem_of
 from threadpoolctl import threadpool_info
 
 import fisher_select as fs
+from fisher_select.backends import trace_arguments
 
 # Minutes of work; no progress callback, so that nothing but the core looks for signals.
 LONG_SELECTION = """
@@ -61,7 +62,7 @@ def test_every_instruction_set_makes_optimal_picks(
     if sets.index(instruction_set) > sets.index(core.instruction_set()):
         pytest.skip(f"this processor has no {instruction_set}")
     call = arguments(kind, 120, 5, 3, dtype=np.float32) | {"labeled": [4], "batch_size": 8}
-    problem = vars(problem_of(call))
+    problem = trace_arguments(problem_of(call))
     found = core.trace_select(**problem, instruction_set=instruction_set)
     assert_optimal(fs.Selection(backend="cpu", **found), call)
 
