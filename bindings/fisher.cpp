@@ -39,7 +39,7 @@ py::dict trace_select(const std::string& kind, const OptionalArray& features,
     }();
     py::dict out = selection_dict(result);
     out["forward_indices"] = to_array(result.forward_indices);
-    if (problem.search.search != Search::full) out["search_share"] = result.search.share;
+    if (problem.search.search != Search::full) out["search_share"] = result.search_share;
     return out;
 }
 

@@ -17,7 +17,6 @@
 #include "context.h"
 #include "error.h"
 #include "portable.h"
-#include "search.h"
 
 namespace fisher_select {
 
@@ -32,8 +31,8 @@ struct GreedyResult {
     std::vector<int64_t> picks;  // candidate numbers in order
     std::vector<double> scores;  // exact, when picked
     int64_t refreshes = 0;
-    double max_drift = 0.0;  // largest relative error of a screened leader
-    SearchReport search;
+    double max_drift = 0.0;     // largest relative error of a screened leader
+    double search_share = 1.0;  // of the updates of candidates that a full search makes
 };
 
 struct Leader {

@@ -87,7 +87,7 @@ InformationResult trace_stages(const Context& context, const TraceProblem& probl
         if (!kept.empty())
             for (int64_t& i : forward) i = kept[static_cast<size_t>(i)];
         gains = std::move(found.scores);
-        result.search = found.search;
+        result.search_share = found.search_share;
         stage.settle();
         lap("forward");
     }

@@ -20,9 +20,4 @@ struct SearchOptions {
     int64_t picks = 0;  // of the stage, at the most
 };
 
-/// What a search did.
-struct SearchReport {
-    double share = 1.0;  // of the updates of candidates that a full search makes
-};
-
 }  // namespace fisher_select

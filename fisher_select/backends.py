@@ -79,8 +79,8 @@ class _Compiled:
 
     def trace_select(self, problem: TraceProblem) -> Selection:
         found = self.call("trace_select", **trace_arguments(problem))
-        searched = {"search_share"} & found.keys()
-        diagnostics = {name: found.pop(name) for name in searched}
+        share = found.pop("search_share", None)
+        diagnostics = {} if share is None else {"search_share": share}
         return Selection(backend=self.name, diagnostics=diagnostics, **found)
 
     def call(self, operation: str, **arguments: Any) -> Any:

@@ -36,7 +36,7 @@ public:
     GreedyResult run() {
         if (shard_ == nullptr) {
             GreedyResult found = pick_greedily(context_, objective_, taken_, greedy_);
-            found.search = objective_.search_report();
+            found.search_share = objective_.search_share();
             return found;
         }
         using Picker = ShardedPicker<InformationObjective>;

@@ -94,7 +94,7 @@ void InformationObjective::rebuild_state() {
         if (!lazy_ && options_.search.search != Search::full)
             lazy_ = std::make_unique<LazySweep>(context_, *single_, count(), options_.search);
     } else {
-        search_report_ = search_report();
+        search_share_ = search_share();
         lazy_.reset();
         single_.reset();
         if (!double_)

@@ -54,7 +54,8 @@ public:
     /// tr(M^-1 F), or log det M, after each commit.
     const std::vector<double>& path() const { return path_; }
 
-    SearchReport search_report() const { return lazy_ ? lazy_->report() : search_report_; }
+    /// Of the updates of candidates that a full search makes.
+    double search_share() const { return lazy_ ? lazy_->share() : search_share_; }
 
 private:
     /// What scoring one candidate exactly leaves behind for committing it; its vectors and
@@ -92,7 +93,7 @@ private:
     std::unique_ptr<PoolState<float>> single_;
     std::unique_ptr<PoolState<double>> double_;
     std::unique_ptr<LazySweep> lazy_;  // of single_, where not all candidates are searched
-    SearchReport search_report_;       // of a lazy_ that is gone
+    double search_share_ = 1.0;        // of a lazy_ that is gone
 
     // The last batch scored exactly: a candidate has one vector, or a slot each if dense.
     std::vector<Candidate> batch_;

@@ -71,7 +71,7 @@ void LazySweep::update(const Buffer<double>& panel) {
 void LazySweep::look() {
     draw();
     visit(sample_);
-    measure_decay();
+    measure_fall();
     const float bar = commits_ > 0 ? best_of_leaders() : kNever;
     const float* score = pool_.scores();
     parallel_for(context_, ceil_div(count_, kStripe), [&](int64_t task, int thread) {
@@ -103,17 +103,16 @@ void LazySweep::draw() {
 }
 
 /// The sample is up to date: notes its gains, and what became of those it had at each age.
-void LazySweep::measure_decay() {
+void LazySweep::measure_fall() {
     std::vector<float> now;
     for (int64_t i : sample_) now.push_back(pool_.scores()[i]);
-    sample_gains_.resize(static_cast<size_t>(commits_));
-    decay_.assign(static_cast<size_t>(commits_) + 1, 1.0F);
+    left_.assign(static_cast<size_t>(commits_) + 1, 1.0F);
     for (size_t age = 0; age < sample_gains_.size(); ++age) {
-        float least = 0.0F;
+        float most = 0.0F;
         for (size_t k = 0; k < now.size(); ++k)
             if (sample_gains_[age][k] > 0.0F)
-                least = std::max(least, now[k] / sample_gains_[age][k]);
-        if (least > 0.0F) decay_[age] = (1.0F + kSlack) * least;
+                most = std::max(most, now[k] / sample_gains_[age][k]);
+        if (most > 0.0F) left_[age] = (1.0F + kSlack) * most;
     }
     sample_gains_.push_back(std::move(now));
 }
@@ -162,9 +161,9 @@ void LazySweep::visit_due(float bar, Worker& worker) {
         const int64_t to = std::min(commits_, (age / kStation + 1) * kStation);
         const auto total = static_cast<int64_t>(due.size());
         worker.visited += total * (to - age);
-        for (int64_t begin = 0; begin < total; begin += PoolVisitor<float>::kMost)
+        for (int64_t begin = 0; begin < total; begin += PoolVisitor::kMost)
             worker.visitor.visit(due.data() + begin,
-                                 std::min(PoolVisitor<float>::kMost, total - begin),
+                                 std::min(PoolVisitor::kMost, total - begin),
                                  panels_.data() + age * pool_.panel_size(), to - age);
         for (int64_t i : due) {
             age_[static_cast<size_t>(i)] = static_cast<int32_t>(to);
@@ -182,11 +181,11 @@ LazySweep::Worker& LazySweep::worker(int thread) {
     return *own;
 }
 
-SearchReport LazySweep::report() const {
+double LazySweep::share() const {
     int64_t visited = 0;
     for (const auto& own : workers_)
         if (own) visited += own->visited;
-    return {static_cast<double>(visited) / static_cast<double>(std::max<int64_t>(owed_, 1))};
+    return static_cast<double>(visited) / static_cast<double>(std::max<int64_t>(owed_, 1));
 }
 
 }  // namespace fisher_select::cpu

@@ -26,7 +26,6 @@ struct PoolArrays {
 };
 enum class Layout { lanes, rows };
 
-template <class T>
 class PoolVisitor;
 
 template <class T>
@@ -62,12 +61,15 @@ public:
     double largest_trace(const std::vector<char>& taken) const;
 
 private:
-    friend class PoolVisitor<T>;
+    friend class PoolVisitor;
     struct Worker;  // one thread's buffers, kept from sweep to sweep
 
     /// body(array, values of it a candidate) for every array in use but the scores.
     template <class Body>
     void for_arrays(const Body& body);
+    /// Likewise of G and H alone.
+    template <class Body>
+    void for_state(const Body& body);
     PoolChunk<T> chunk(PoolArrays<T>& arrays, int64_t begin, int64_t size, T* work) const;
     void multiply(const RowChunk<T>& x, int64_t size, const T* panel, int64_t slot, T* products,
                   int64_t stride) const;
@@ -95,11 +97,17 @@ private:
 template <class T>
 template <class Body>
 void PoolState<T>::for_arrays(const Body& body) {
-    const int64_t state = int64_t{factors_.groups} * triangle(factors_.rank);
     if (!arrays_.s.empty()) body(&PoolArrays<T>::s, factors_.link_size());
     if (!arrays_.mu.empty()) body(&PoolArrays<T>::mu, factors_.mean_size());
-    body(&PoolArrays<T>::g, state);
-    if (!arrays_.h.empty()) body(&PoolArrays<T>::h, state);
+    for_state(body);
+}
+
+template <class T>
+template <class Body>
+void PoolState<T>::for_state(const Body& body) {
+    const int64_t values = int64_t{factors_.groups} * triangle(factors_.rank);
+    body(&PoolArrays<T>::g, values);
+    if (!arrays_.h.empty()) body(&PoolArrays<T>::h, values);
 }
 
 }  // namespace fisher_select::cpu
