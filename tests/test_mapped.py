@@ -16,27 +16,16 @@ from fisher_select import mapped
 
 # Sweeps a file of 256 MB and prints the most pages of files it held meanwhile, in MB.
 _SWEEP = """
-import json, sys, threading, time
+import json, sys
 import numpy as np
+from peak_memory import PeakMemory
 import fisher_select as fs
 
-def held():
-    words = open("/proc/self/status").read().split()
-    return int(words[words.index("RssFile:") + 1]) / 1024
-
 X = np.load(sys.argv[1], mmap_mode=sys.argv[2])
-before, most, done = held(), 0.0, threading.Event()
-def watch():
-    global most
-    while not done.is_set():
-        most = max(most, held())
-        time.sleep(0.002)
-watcher = threading.Thread(target=watch)
-watcher.start()
-picks = fs.bait(X, likelihood="gaussian", batch_size=2, oversample=1, backend="cpu", threads=1)
-done.set()
-watcher.join()
-print(json.dumps({"mb": most - before, "picks": picks.indices.tolist()}))
+options = {"batch_size": 2, "oversample": 1, "backend": "cpu", "threads": 1}
+with PeakMemory("File") as peak:
+    picks = fs.bait(X, likelihood="gaussian", **options)
+print(json.dumps({"mb": peak.mb, "picks": picks.indices.tolist()}))
 """
 
 

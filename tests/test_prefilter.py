@@ -21,30 +21,18 @@ from fisher_select.reference import fisher as reference
 
 # Selects from a mapped file and prints the memory of its own that it took, and pages of files.
 _CHILD = """
-import json, sys, threading, time
+import json, sys
 import numpy as np
+from peak_memory import PeakMemory
 import fisher_select as fs
-
-def held():
-    words = open("/proc/self/status").read().split()
-    return sum(int(words[words.index(f"Rss{kind}:") + 1]) / 1024 for kind in ("Anon", "File"))
 
 X = np.load(sys.argv[1], mmap_mode="r")[: int(sys.argv[2])]
 P = np.load(sys.argv[1].replace("X", "P"))[: len(X)]
 options = {"batch_size": 4, "backend": "cpu", "threads": 1}
 fs.bait(X[:64], P[:64], **options)
-before, most, done = held(), 0.0, threading.Event()
-def watch():
-    global most
-    while not done.is_set():
-        most = max(most, held())
-        time.sleep(0.002)
-watcher = threading.Thread(target=watch)
-watcher.start()
-fs.bait(X, P, prefilter=int(sys.argv[3]) or None, **options)
-done.set()
-watcher.join()
-print(json.dumps(most - before))
+with PeakMemory("Anon", "File") as peak:
+    fs.bait(X, P, prefilter=int(sys.argv[3]) or None, **options)
+print(json.dumps(peak.mb))
 """
 
 

@@ -26,7 +26,46 @@ from fisher_select.strategy_inputs import for_task
 __all__ = ["FisherSelectEmbeddings", "FisherSelectStrategy"]
 
 
-class FisherSelectStrategy(QueryStrategy):
+class _ByStrategy:
+    """What both queries are made of."""
+
+    def __init__(self, strategy: str | Strategy = "bait", provide: Provide | None = None):
+        self.strategy = resolved(strategy, host="small-text", gives=ALL, provide=provide)
+        self.provide = provide
+
+    def _picked(
+        self,
+        clf: Any,
+        rows: Any,
+        labeled: NDArray[np.int64],
+        y: Any,
+        n: int,
+        *,
+        host: Mapping[str, Callable[[], Any]],
+    ) -> NDArray[np.int64]:
+        """Positions in `rows`, a data set of small-text, that the strategy picks."""
+        strategy = self.strategy
+        if sparse.issparse(y) or getattr(rows, "is_multi_label", False):
+            strategy = for_task(strategy, "multi_label")
+            strategy.check_likelihood("sigmoid")
+        x = getattr(rows, "x", rows)  # an array where the learner was given a representation
+        own: dict[str, Callable[[], Any]] = {
+            "features": lambda: dense(x),
+            "data": lambda: dense(x),
+            "pool": lambda: dense(x),
+            "probabilities": lambda: _outputs(clf, rows),
+        }
+        inputs = ClassifierInputs(
+            clf, rows, labeled=labeled, labels=y, provide=self.provide, host=own | dict(host)
+        )
+        picks = strategy.select(batch_size=n, labeled=labeled, **gathered(strategy, inputs.get))
+        return picks.indices
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}(strategy={self.strategy.name!r})"
+
+
+class FisherSelectStrategy(_ByStrategy, QueryStrategy):
     """Query by a strategy of fisher_select.
 
     Parameters
@@ -45,10 +84,6 @@ class FisherSelectStrategy(QueryStrategy):
     ValueError, TypeError
         An unknown strategy, or something it does not ask for.
     """
-
-    def __init__(self, strategy: str | Strategy = "bait", provide: Provide | None = None):
-        self.strategy = resolved(strategy, host="small-text", gives=ALL, provide=provide)
-        self.provide = provide
 
     def query(
         self,
@@ -93,16 +128,13 @@ class FisherSelectStrategy(QueryStrategy):
         embed: dict[str, Callable[[], Any]] = {}
         if hasattr(clf, "embed"):
             embed["features"] = lambda: clf.embed(rows, pbar=None)
-        picks = _picked(
-            self, clf, rows, np.searchsorted(names, indices_labeled), y, n, host=embed
+        picks = self._picked(
+            clf, rows, np.searchsorted(names, indices_labeled), y, n, host=embed
         )
         return names[picks]
 
-    def __str__(self) -> str:
-        return f"FisherSelectStrategy(strategy={self.strategy.name!r})"
 
-
-class FisherSelectEmbeddings(EmbeddingBasedQueryStrategy):
+class FisherSelectEmbeddings(_ByStrategy, EmbeddingBasedQueryStrategy):
     """The same where small-text hands over the embeddings, such as those of a transformer.
 
     ``query(..., embeddings=E)`` takes rows of the unlabelled and then the labelled samples.
@@ -112,10 +144,6 @@ class FisherSelectEmbeddings(EmbeddingBasedQueryStrategy):
     strategy, provide
         As in `FisherSelectStrategy`; features are the embeddings.
     """
-
-    def __init__(self, strategy: str | Strategy = "bait", provide: Provide | None = None):
-        self.strategy = resolved(strategy, host="small-text", gives=ALL, provide=provide)
-        self.provide = provide
 
     def sample(
         self,
@@ -142,39 +170,7 @@ class FisherSelectEmbeddings(EmbeddingBasedQueryStrategy):
         host: dict[str, Callable[[], Any]] = {"features": lambda: embeddings}
         if embeddings_proba is not None:
             host["probabilities"] = lambda: embeddings_proba
-        return _picked(self, clf, dataset, indices_labeled, y, n, host=host)
-
-    def __str__(self) -> str:
-        return f"FisherSelectEmbeddings(strategy={self.strategy.name!r})"
-
-
-def _picked(
-    query: FisherSelectStrategy | FisherSelectEmbeddings,
-    clf: Any,
-    rows: Any,
-    labeled: NDArray[np.int64],
-    y: Any,
-    n: int,
-    *,
-    host: Mapping[str, Callable[[], Any]],
-) -> NDArray[np.int64]:
-    """Positions in `rows`, a data set of small-text, that the strategy picks."""
-    strategy = query.strategy
-    if sparse.issparse(y) or getattr(rows, "is_multi_label", False):
-        strategy = for_task(strategy, "multi_label")
-        strategy.check_likelihood("sigmoid")
-    x = getattr(rows, "x", rows)  # an array where the learner was given a representation
-    own: dict[str, Callable[[], Any]] = {
-        "features": lambda: dense(x),
-        "data": lambda: dense(x),
-        "pool": lambda: dense(x),
-        "probabilities": lambda: _outputs(clf, rows),
-    }
-    inputs = ClassifierInputs(
-        clf, rows, labeled=labeled, labels=y, provide=query.provide, host=own | dict(host)
-    )
-    picks = strategy.select(batch_size=n, labeled=labeled, **gathered(strategy, inputs.get))
-    return picks.indices
+        return self._picked(clf, dataset, indices_labeled, y, n, host=host)
 
 
 def _outputs(clf: Any, rows: Any) -> Any:
