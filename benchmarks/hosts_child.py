@@ -12,7 +12,6 @@ import importlib.util
 import json
 import resource
 import sys
-import time
 import types
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory_child import highest, reset_peak, status
+from benchmarks.peers_child import measured_call
 from benchmarks.problems import Float32, make_problem
 
 ITERATIONS = 10  # samples of the outputs, for Baal
@@ -234,17 +233,7 @@ def measure(host: Callable[[str, str, Pool], Any], task: Task) -> dict[str, Any]
     """One run, after a small one for the imports."""
     host(task.side, task.strategy, make_pool(task, n=4 * task.labeled + 40, batch_size=3))
     pool = make_pool(task, n=task.n, batch_size=task.batch_size)
-    reset = reset_peak()
-    inputs = status("VmRSS") if reset else highest()
-    start = time.perf_counter()
-    picks = host(task.side, task.strategy, pool)
-    seconds = time.perf_counter() - start
-    return {
-        "seconds": seconds,
-        "inputs_bytes": inputs,
-        "peak_bytes": status("VmHWM") if reset else highest(),
-        "picks": [int(row) for row in picks],
-    }
+    return measured_call(lambda: host(task.side, task.strategy, pool))
 
 
 if __name__ == "__main__":

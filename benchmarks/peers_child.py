@@ -144,10 +144,15 @@ def measure(task: Task) -> dict[str, Any]:
     run = ours if task.side == "ours" else theirs
     run(task.method, make_pool(task, n=4 * task.labeled + 40, batch_size=2))
     pool = make_pool(task, n=task.n, batch_size=task.batch_size)
+    return measured_call(lambda: run(task.method, pool))
+
+
+def measured_call(pick: Callable[[], Any]) -> dict[str, Any]:
+    """Seconds, resident bytes before and at the most, and picks of one call."""
     reset = reset_peak()
     inputs = status("VmRSS") if reset else highest()
     start = time.perf_counter()
-    picks = run(task.method, pool)
+    picks = pick()
     seconds = time.perf_counter() - start
     return {
         "seconds": seconds,
