@@ -99,7 +99,7 @@ def search_figures(
     what += f"B = {size.batch_size}"
     share = found.diagnostics["search_share"]
     detail = f"{seconds(pairs.median_rival)} to {seconds(pairs.median_ours)}, {share:.0%} of "
-    detail += "the updates made"
+    detail += "the work over rows, with the set-up"
     equal = float(np.mean(forward(found) == forward(full)))
     loss = objective(found) / objective(full) - 1.0
     speed = f"{what}: a forward pick against the full search's"

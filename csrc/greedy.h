@@ -32,7 +32,7 @@ struct GreedyResult {
     std::vector<double> scores;  // exact, when picked
     int64_t refreshes = 0;
     double max_drift = 0.0;     // largest relative error of a screened leader
-    double search_share = 1.0;  // of the updates of candidates that a full search makes
+    double search_share = 1.0;  // of the work over candidates that a full search makes
 };
 
 struct Leader {

@@ -68,7 +68,7 @@ struct InformationResult {
     std::vector<int64_t> forward_indices;  // trace: all forward picks
     int64_t refreshes = 0;
     double max_drift = 0.0;     // largest relative error of a screened score that was checked
-    double search_share = 1.0;  // trace: of a full search's updates, in the forward stage
+    double search_share = 1.0;  // trace: of a full search's work, in the forward stage
     std::vector<std::pair<std::string, double>> seconds;  // by stage
 };
 

@@ -9,7 +9,7 @@ namespace fisher_select {
 /// Which candidates a pick looks at.
 enum class Search {
     full,        ///< all
-    lazy,        ///< those whose stale gain can still win
+    lazy,        ///< those that, by what was seen of them, can still win
     stochastic,  ///< a random part of them
 };
 

@@ -98,7 +98,7 @@ def bait(
         still. None, and at least as many as there are unlabelled rows, are exact. See Notes.
     search : {"full", "lazy", "stochastic"}
         What the forward stage looks at: all candidates at every pick; those that may win, by
-        the gains of earlier picks, nearly always with the same picks; or a random part of
+        what earlier picks saw of them, nearly always with the same picks; or a random part of
         them. All but "full" need the cpu backend. See Notes.
     epsilon : float, default 0.1
         Between 0 and 1: how little of the objective a stochastic search may lose.
@@ -184,14 +184,20 @@ def bait(
     first gain resemble one another, so keep a good share of a small pool: a k of few times the
     picks can do worse than rows at random.
 
-    search="lazy": a candidate waits, with the gain it had when last visited, while that gain
-    times the least decay since then in a random sample of the candidates (one in 64, kept up
-    to date), and half as much again, is below the best. Visits take up the updates owed.
-    "stochastic": each pick is the best of ln(1 / epsilon) / k of the candidates, k the forward
+    search="lazy": a candidate waits while what was seen of it last, times the least decay since
+    then in a random sample that is kept up to date (1,024 candidates, a slack of 5 to 30 %),
+    is below the best. One that may win is first screened: its gain is computed anew from its
+    coordinates along the leading directions of the features (8 to 40 of them, at most), with
+    the error seen in the sample as a margin. Only one that passes gets the state G, H of a full
+    search, from M^-1 as it is then, and takes up the updates it owes later on. Where the
+    features have no leading directions, and in small pools, that saves nothing, and the search
+    becomes a full one when it has cost as much. "stochastic": each pick is the best of ln(1 / epsilon) / k of the candidates, k the forward
     picks, drawn anew; they wait likewise. For a monotone submodular objective the expected
     value were at least 1 - 1 / e - epsilon of the best; tr(M^-1 F) is not submodular. Beyond
-    the full search's, both keep k panels of d columns of the GEMM's width, in float32.
-    `diagnostics["search_share"]` is the share of a full search's updates that were made.
+    the full search's memory both keep k panels of d columns of the GEMM's width, "lazy" also
+    160 bytes a row and a quarter of M^-1 and M^-1 F M^-1, in float32.
+    `diagnostics["search_share"]` is the share of a full search's multiplications over the
+    candidates, its set-up included, that were made.
 
     References
     ----------

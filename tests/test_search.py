@@ -20,6 +20,13 @@ def pool(n: int = 3000, d: int = 12, classes: int = 5) -> tuple[Floats, Floats]:
     return features(rng, n, d).astype(np.float32), softmax_rows(rng, n, classes)
 
 
+def leading(n: int, d: int, classes: int) -> tuple[Floats, Floats]:
+    """A pool whose features have leading directions, as those of a trained network."""
+    rng = np.random.default_rng(12)
+    X = rng.standard_normal((n, d)) * 0.8 ** np.arange(d)
+    return X.astype(np.float32), softmax_rows(rng, n, classes)
+
+
 def same(picks: fs.Selection, expected: fs.Selection) -> None:
     assert picks.forward_indices is not None
     assert expected.forward_indices is not None
@@ -32,32 +39,50 @@ def same(picks: fs.Selection, expected: fs.Selection) -> None:
     "options",
     [
         {},
-        {"lam": 1e-2},
+        {"lam": 1e-1},
         {"fisher": "block_diagonal"},
         {"fisher": "binary"},
         {"rank": 2},
         {"likelihood": "sigmoid"},
-        {"prefilter": 2000},
+        {"prefilter": 6000},
         {"use_pool_fisher": False},
     ],
     ids=str,
 )
 def test_lazy_search_makes_the_picks_of_the_full_one(options: dict[str, Any]) -> None:
-    X, P = pool()
-    call = {"labeled": np.arange(0, 300, 10), "batch_size": 40} | options
+    X, P = leading(8000, 32, 4)
+    call = {"labeled": np.arange(0, 300, 10), "batch_size": 30} | options
     lazy = fs.bait(X, P, search="lazy", **call)
     same(lazy, fs.bait(X, P, **call))
     assert 0.0 < lazy.diagnostics["search_share"] < 1.0
 
 
 def test_lazy_regression_and_dense_factors() -> None:
-    X, P = pool(800, 6, 3)
+    X, P = leading(8000, 32, 4)
     regression = {"likelihood": "gaussian", "batch_size": 20}
     same(fs.bait(X, search="lazy", **regression), fs.bait(X, **regression))
-    V = np.einsum("nd,nc->ndc", X, np.sqrt(P)).reshape(800, -1, 1)
+    V = np.einsum("nd,nc->ndc", X, np.sqrt(P[:, :2])).reshape(8000, -1, 1)
     V = np.concatenate([V, V[::-1]], axis=2)
     dense = {"factors": V, "batch_size": 15}
-    same(fs.bait(search="lazy", **dense), fs.bait(**dense))
+    lazy = fs.bait(search="lazy", **dense)
+    same(lazy, fs.bait(**dense))
+    assert 0.0 < lazy.diagnostics["search_share"] < 1.0
+
+
+def test_a_lazy_search_that_saves_nothing_becomes_a_full_one() -> None:
+    X, P = pool()  # few directions, each of which counts
+    call = {"labeled": np.arange(0, 300, 10), "batch_size": 40}
+    lazy = fs.bait(X, P, search="lazy", **call)
+    same(lazy, fs.bait(X, P, **call))
+    # What the attempt cost is at most what a full search costs.
+    assert 1.0 < lazy.diagnostics["search_share"] < 2.0
+
+
+def test_lazy_search_of_a_wide_pool_screens_by_ever_more_directions() -> None:
+    X, P = leading(6000, 64, 3)
+    X = X + 0.05 * np.random.default_rng(1).standard_normal(X.shape).astype(np.float32)
+    call = {"batch_size": 60, "lam": 0.1}
+    same(fs.bait(X, P, search="lazy", **call), fs.bait(X, P, **call))
 
 
 @pytest.mark.parametrize("search", ["lazy", "stochastic"])

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "error.h"
 #include "factor_entries.h"
@@ -22,13 +21,6 @@ constexpr int64_t kPanel = 64;  // columns of a block computed at once
 constexpr int64_t kPendingColumns = 192, kLeastPending = 16, kPendingPart = 8;
 constexpr int64_t kVectors = 8;  // right-hand sides of one reading of Q and P
 constexpr const char* kRemedy = "lower chunk_rows or threads";
-
-/// Row and column of the entry-th element of a packed lower triangle.
-std::pair<int, int> triangle_entry(int64_t entry) {
-    int k = 0;
-    while (triangle(k + 1) <= entry) ++k;
-    return {k, static_cast<int>(entry - triangle(k))};
-}
 
 }  // namespace
 

@@ -56,9 +56,11 @@ public:
     /// Without P, R is not read.
     void update(const double* U, const double* R, double sign);
 
-    /// Current on and below the diagonal blocks [length, length].
+    /// Current but for the last pending() updates, on and below the diagonal blocks [length,
+    /// length].
     const SquareMatrix& Q(int group) const { return q_[static_cast<size_t>(group)]; }
     const SquareMatrix& P(int group) const { return p_[static_cast<size_t>(group)]; }
+    int64_t pending() const { return pending_; }
 
 private:
     SquareMatrix square_matrix() const;

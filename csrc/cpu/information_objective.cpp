@@ -9,7 +9,9 @@
 #include "dispatch.h"
 #include "error.h"
 #include "factor_entries.h"
+#include "lazy_sweep.h"
 #include "parallel.h"
+#include "stochastic_sweep.h"
 
 namespace fisher_select::cpu {
 namespace {
@@ -86,22 +88,29 @@ InformationObjective::InformationObjective(const Context& context, const Factors
 
 void InformationObjective::rebuild_state() {
     update_pending_ = false;
-    if (precision_ == Precision::float32) {
-        if (!single_)
-            single_ = std::make_unique<PoolState<float>>(
-                context_, factors_, rows_, pool_kernels<float>(instruction_set_), options_);
-        single_->reset(information_);
-        if (!lazy_ && options_.search.search != Search::full)
-            lazy_ = std::make_unique<LazySweep>(context_, *single_, count(), options_.search);
-    } else {
+    if (precision_ == Precision::float64) {
         search_share_ = search_share();
-        lazy_.reset();
+        partial_.reset();
         single_.reset();
         if (!double_)
             double_ = std::make_unique<PoolState<double>>(
                 context_, factors_, rows_, pool_kernels<double>(instruction_set_), options_);
         double_->reset(information_);
+        return;
     }
+    const SearchOptions& search = options_.search;
+    const bool lazy = search.search == Search::lazy;
+    if (!single_) {
+        single_ = std::make_unique<PoolState<float>>(
+            context_, factors_, rows_, pool_kernels<float>(instruction_set_), options_,
+            lazy ? Layout::rows : Layout::lanes);
+        if (lazy)
+            partial_ = std::make_unique<LazySweep>(context_, *single_, information_, search);
+        else if (search.search == Search::stochastic)
+            partial_ =
+                std::make_unique<StochasticSweep>(context_, *single_, information_, search);
+    }
+    if (!partial_) single_->reset(information_);
 }
 
 double InformationObjective::resolution() const {
@@ -111,8 +120,10 @@ double InformationObjective::resolution() const {
 }
 
 void InformationObjective::calibrate(const std::vector<char>& taken) {
-    error_scale_ = single_ ? single_->largest_trace(taken) : double_->largest_trace(taken);
-    if (lazy_) lazy_->restart(taken);
+    if (partial_) partial_->restart(taken);
+    const std::vector<char>& left_out = partial_ ? partial_->stateless() : taken;
+    error_scale_ =
+        single_ ? single_->largest_trace(left_out) : double_->largest_trace(left_out);
 }
 
 bool InformationObjective::worn(double best) const {
@@ -142,8 +153,8 @@ bool InformationObjective::raise_precision(int64_t step) {
 
 void InformationObjective::apply_pending_update() {
     if (!update_pending_) return;
-    if (lazy_)
-        lazy_->update(panel_);
+    if (partial_)
+        partial_->update(panel_);
     else
         single_ ? single_->update(panel_) : double_->update(panel_);
     update_pending_ = false;
@@ -223,7 +234,7 @@ void InformationObjective::commit(int64_t candidate) {
     };
     if (scored() == batch_.end()) evaluate(&candidate, 1);
     committed_.push_back(rows_[candidate]);
-    if (lazy_) lazy_->take(candidate);
+    if (partial_) partial_->take(candidate);
     commit_at(scored() - batch_.begin());
 }
 

@@ -11,7 +11,7 @@
 #include "context.h"
 #include "factors.h"
 #include "information.h"
-#include "lazy_sweep.h"
+#include "partial_sweep.h"
 #include "pool_state.h"
 
 namespace fisher_select::cpu {
@@ -34,8 +34,8 @@ public:
     template <class Visit>
     void visit_screened(const Visit& visit) {
         apply_pending_update();
-        if (lazy_)
-            visit(lazy_->scores());
+        if (partial_)
+            visit(partial_->scores());
         else
             single_ ? visit(single_->scores()) : visit(double_->scores());
     }
@@ -54,8 +54,8 @@ public:
     /// tr(M^-1 F), or log det M, after each commit.
     const std::vector<double>& path() const { return path_; }
 
-    /// Of the updates of candidates that a full search makes.
-    double search_share() const { return lazy_ ? lazy_->share() : search_share_; }
+    /// Of the multiplications over candidates that a full search makes.
+    double search_share() const { return partial_ ? partial_->share() : search_share_; }
 
 private:
     /// What scoring one candidate exactly leaves behind for committing it; its vectors and
@@ -92,8 +92,8 @@ private:
     std::string instruction_set_;
     std::unique_ptr<PoolState<float>> single_;
     std::unique_ptr<PoolState<double>> double_;
-    std::unique_ptr<LazySweep> lazy_;  // of single_, where not all candidates are searched
-    double search_share_ = 1.0;        // of a lazy_ that is gone
+    std::unique_ptr<PartialSweep> partial_;  // of single_, where not all are searched
+    double search_share_ = 1.0;              // of a partial_ that is gone
 
     // The last batch scored exactly: a candidate has one vector, or a slot each if dense.
     std::vector<Candidate> batch_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who waits and who is visited; see lazy_sweep.h.
+// Who waits, who is screened and who is scored; see lazy_sweep.h.
 #include "lazy_sweep.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
-#include <utility>
+#include <numeric>
 
 #include "parallel.h"
 #include "portable.h"
@@ -13,179 +15,269 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kStripe = 1 << 16;  // candidates of a task: enough of them to fill visits
-// Candidates wait at ages that are multiples of this, so that many of a visit have the same
-// commits to take up; for one that is soon out of the race that is up to three too many.
-constexpr int64_t kStation = 4;
-constexpr int64_t kLeaders = 64;  // whose best is the bar for all the others
-constexpr int kRounds = 4;        // of looking for leaders that wait
-// The sample: one candidate in so many, of a small pool more.
-constexpr int64_t kSamplePart = 64, kLeastSample = 512, kMostSample = 4096;
-// Of 100 picks of 200,000 digits none differed from a full search's with 0.5, where 29 % of the
-// updates were made; with 0.2 (20 %) the third pick did.
-constexpr float kSlack = 0.5F;
+constexpr int64_t kStripe = 1 << 14;  // candidates of a task that looks for contenders
+constexpr size_t kLeaders = 16;       // whose best is the bar for all the others
+constexpr size_t kAtOnce = 64;        // scored before the bar is raised
+constexpr int64_t kSample = 1024, kSamplePart = 4;  // at most, and at most one in so many
+constexpr size_t kFineSample = 128;                 // of it the best, for the finer screen
+// Of the sample those count whose gain is this part of its best: others cannot win anyway.
+constexpr float kInTheRace = 0.25F;
+// What the sample may have missed, more of it the longer ago: of today's screen the winners
+// were within 0.9 of what it showed, of gains twenty picks ago within 1.25.
+constexpr float kSlack = 0.05F, kSlackOfAPick = 0.0125F, kMostSlack = 0.3F;
+// A screen that may be this much too low takes more directions, up to so many.
+constexpr float kCoarse = 1.25F;
+constexpr int64_t kMostCoarse = 32;
 constexpr float kNever = std::numeric_limits<float>::lowest();
-constexpr const char* kRemedy = "lower batch_size or oversample, or choose search='full'";
+
+/// The most that is left now of what was seen `picks` ago, with the slack.
+float most_left(const std::vector<float>& then, const std::vector<float>& now,
+                const std::vector<size_t>& in_the_race, size_t picks) {
+    float most = 0.0F;
+    for (size_t k : in_the_race)
+        if (then[k] > 0.0F) most = std::max(most, now[k] / then[k]);
+    if (!(most > 0.0F)) return std::numeric_limits<float>::max();  // nobody tells, none waits
+    return most *
+           (1.0F + std::min(kSlack + kSlackOfAPick * static_cast<float>(picks), kMostSlack));
+}
 
 }  // namespace
 
-LazySweep::LazySweep(const Context& context, PoolState<float>& pool, int64_t count,
-                     const SearchOptions& options)
+LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
+                     const Information& information, const SearchOptions& options)
     : context_(context),
       pool_(pool),
-      count_(count),
-      options_(options),
-      panels_({options.picks, pool.panel_size()}, "the commits that candidates owe", kRemedy),
-      drawn_(static_cast<size_t>(count), 1),
-      shown_(static_cast<size_t>(count)),
-      workers_(static_cast<size_t>(context.threads)) {
-    const auto part = static_cast<uint64_t>(std::clamp(
-        count / kLeastSample, int64_t{1}, std::max(kSamplePart, count / kMostSample)));
-    for (int64_t i = 0; i < count; ++i)  // another stream than the draws'
-        if (random_word(~options.seed, static_cast<uint64_t>(i)) % part == 0)
+      information_(information),
+      count_(pool.rows().count),
+      screen_(context, pool.factors(), pool.rows(), pool.kernels()),
+      coarse_(std::min(screen_.leading(), kMostCoarse)),
+      packed_(pool.factors()),
+      owed_(context, pool, options.picks),
+      seen_(static_cast<size_t>(count_)),
+      seen_age_(static_cast<size_t>(count_)),
+      seen_exactly_(static_cast<size_t>(count_)),
+      shown_(static_cast<size_t>(count_)) {
+    const auto part = static_cast<uint64_t>(std::max(kSamplePart, ceil_div(count_, kSample)));
+    for (int64_t i = 0; i < count_; ++i)
+        if (random_word(options.seed, static_cast<uint64_t>(i)) % part == 0)
             sample_.push_back(i);
 }
 
 void LazySweep::restart(const std::vector<char>& taken) {
-    pool_.arrange(Layout::rows);
-    commits_ = 0;
-    age_.assign(static_cast<size_t>(count_), 0);
     taken_ = taken;
-    sample_gains_.clear();
+    stateless_.assign(static_cast<size_t>(count_), 1);
+    exact_.clear();
+    exact_history_ = screen_history_ = {};
+    full_ += pool_.reset_cost() * static_cast<double>(count_);
+    if (full_sweep_) {
+        sweep_fully();
+        return;
+    }
+    owed_.restart(OwedCommits::kStateless);
+    packed_age_ = -1;
+    screen_.restart(information_);
+    std::vector<int64_t> all(static_cast<size_t>(count_));
+    std::iota(all.begin(), all.end(), 0);
+    screen(all);
+    score(sample_);
     look();
 }
 
 void LazySweep::take(int64_t candidate) {
-    taken_[static_cast<size_t>(candidate)] = 1;
-    ++picks_;
+    taken_[static_cast<size_t>(candidate)] = stateless_[static_cast<size_t>(candidate)] = 1;
 }
 
 void LazySweep::update(const Buffer<double>& panel) {
-    pool_.scale_panel(panel, panels_.data() + commits_ * pool_.panel_size());
-    ++commits_;
-    owed_ += std::count(taken_.begin(), taken_.end(), 0);
+    const double sweep =
+        pool_.update_cost() * static_cast<double>(std::count(taken_.begin(), taken_.end(), 0));
+    full_ += sweep;
+    if (full_sweep_) {
+        made_ += sweep;
+        pool_.update(panel);
+        return;
+    }
+    owed_.add(panel);
+    screen_.update(panel);
     look();
 }
 
-/// Sees to it that scores() holds what it promises.
+/// Sees to it that scores() holds the best.
 void LazySweep::look() {
-    draw();
-    visit(sample_);
+    score(sample_);
     measure_fall();
-    const float bar = commits_ > 0 ? best_of_leaders() : kNever;
-    const float* score = pool_.scores();
-    parallel_for(context_, ceil_div(count_, kStripe), [&](int64_t task, int thread) {
-        Worker& own = worker(thread);
-        const int64_t begin = task * kStripe, end = std::min(count_, begin + kStripe);
-        for (int64_t i = begin; i < end; ++i)
-            if (drawn_[static_cast<size_t>(i)] && waits(i) && bound(i) >= bar)
-                own.due[static_cast<size_t>(age_[static_cast<size_t>(i)])].push_back(i);
-        visit_due(bar, own);
-        for (int64_t i = begin; i < end; ++i)
-            shown_[static_cast<size_t>(i)] =
-                drawn_[static_cast<size_t>(i)] && !waits(i) ? score[i] : kNever;
-    });
+    float bar = visit_leaders();
+    std::vector<int64_t> candidates = contenders(bar);
+    screen(candidates);
+    std::erase_if(candidates, [&](int64_t i) { return bound(i) < bar; });
+    const std::vector<Ranked> due = rank(candidates);
+    for (size_t begin = 0; begin < due.size() && due[begin].first >= bar; begin += kAtOnce) {
+        std::vector<int64_t> few;
+        for (size_t k = begin; k < std::min(due.size(), begin + kAtOnce); ++k)
+            few.push_back(due[k].second);
+        score(few);
+        for (int64_t i : few) bar = std::max(bar, pool_.scores()[i]);
+        if (made_ > full_) {
+            sweep_fully();
+            return;
+        }
+    }
+    std::fill(shown_.begin(), shown_.end(), kNever);
+    for (int64_t i : exact_)
+        if (free(i) && owed_.current(i)) shown_[static_cast<size_t>(i)] = pool_.scores()[i];
 }
 
-/// Draws depend on seed, pick and candidate alone, so on neither threads nor refreshes.
-void LazySweep::draw() {
-    for (int64_t i = 0; i < count_; ++i)
-        drawn_[static_cast<size_t>(i)] = !taken_[static_cast<size_t>(i)];
-    if (options_.search != Search::stochastic) return;
-    std::vector<char> part = drawn_;
-    parallel_for(context_, ceil_div(count_, kStripe), [&](int64_t task, int) {
-        for (int64_t i = task * kStripe; i < std::min(count_, (task + 1) * kStripe); ++i)
-            if (random_uniform(options_.seed, static_cast<uint64_t>(picks_ * count_ + i)) >=
-                options_.part)
-                part[static_cast<size_t>(i)] = 0;
+/// Candidates by what a finer screen says that they may gain, the best first.
+std::vector<LazySweep::Ranked> LazySweep::rank(const std::vector<int64_t>& candidates) {
+    std::vector<float> gains = screened(candidates, screen_.directions());
+    std::vector<Ranked> ranked;
+    for (size_t k = 0; k < candidates.size(); ++k)
+        ranked.push_back({gains[k] * fine_left_, candidates[k]});
+    std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
     });
-    if (std::count(part.begin(), part.end(), 1) > 0) drawn_ = std::move(part);
+    return ranked;
 }
 
-/// The sample is up to date: notes its gains, and what became of those it had at each age.
+/// The sample is up to date: what became of the gains it had after each commit.
 void LazySweep::measure_fall() {
     std::vector<float> now;
-    for (int64_t i : sample_) now.push_back(pool_.scores()[i]);
-    left_.assign(static_cast<size_t>(commits_) + 1, 1.0F);
-    for (size_t age = 0; age < sample_gains_.size(); ++age) {
-        float most = 0.0F;
-        for (size_t k = 0; k < now.size(); ++k)
-            if (sample_gains_[age][k] > 0.0F)
-                most = std::max(most, now[k] / sample_gains_[age][k]);
-        if (most > 0.0F) left_[age] = (1.0F + kSlack) * most;
+    float best = kNever;
+    for (int64_t i : sample_) {
+        now.push_back(pool_.scores()[i]);
+        if (free(i)) best = std::max(best, now.back());
     }
-    sample_gains_.push_back(std::move(now));
+    std::vector<size_t> in_the_race;
+    for (size_t k = 0; k < now.size(); ++k)
+        if (now[k] >= kInTheRace * best) in_the_race.push_back(k);
+
+    std::vector<float> coarse = screened(sample_, coarse_);
+    while (most_left(coarse, now, in_the_race, 0) > kCoarse &&
+           coarse_ + SubspaceScreen::kStep <= std::min(kMostCoarse, screen_.directions())) {
+        coarse_ += SubspaceScreen::kStep;
+        coarse = screened(sample_, coarse_);
+    }
+    screen_history_.seen.push_back(std::move(coarse));
+    exact_history_.seen.push_back(now);
+    for (History* history : {&screen_history_, &exact_history_}) {
+        const auto today = history->seen.size() - 1;
+        history->left.clear();
+        for (size_t age = 0; age <= today; ++age)
+            history->left.push_back(
+                most_left(history->seen[age], now, in_the_race, today - age));
+    }
+
+    // The finest screen is for a few, so a few tell how far it is off.
+    std::sort(in_the_race.begin(), in_the_race.end(),
+              [&](size_t a, size_t b) { return now[a] > now[b]; });
+    in_the_race.resize(std::min(kFineSample, in_the_race.size()));
+    std::vector<int64_t> few;
+    std::vector<float> gains;
+    std::vector<size_t> all;
+    for (size_t k : in_the_race) {
+        all.push_back(few.size());
+        few.push_back(sample_[k]);
+        gains.push_back(now[k]);
+    }
+    fine_left_ = most_left(screened(few, screen_.directions()), gains, all, 0);
 }
 
-/// The largest score among a few candidates with the largest bounds, all brought up to date:
-/// what the others have to reach.
-float LazySweep::best_of_leaders() {
-    using Ranked = std::pair<float, int64_t>;
+float LazySweep::bound(int64_t candidate) const {
+    const auto i = static_cast<size_t>(candidate);
+    if (owed_.current(candidate)) return pool_.scores()[candidate];
+    const History& history = seen_exactly_[i] ? exact_history_ : screen_history_;
+    return seen_[i] * history.left[static_cast<size_t>(seen_age_[i])];
+}
+
+/// The best score of the likeliest winners among those with a state: what others have to reach.
+float LazySweep::visit_leaders() {
+    std::vector<Ranked> ranked;
+    for (int64_t i : exact_)
+        if (free(i)) ranked.push_back({bound(i), i});
+    const size_t most = std::min(kLeaders, ranked.size());
+    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<int64_t>(most), ranked.end(),
+                      std::greater<>());
+    std::vector<int64_t> leaders;
+    for (size_t k = 0; k < most; ++k) leaders.push_back(ranked[k].second);
+    score(leaders);
     float bar = kNever;
-    for (int round = 0; round < kRounds; ++round) {
-        std::vector<Ranked> leaders;  // a heap, the least of them on top
-        for (int64_t i = 0; i < count_; ++i) {
-            if (!drawn_[static_cast<size_t>(i)]) continue;
-            const Ranked own{-bound(i), i};
-            if (static_cast<int64_t>(leaders.size()) == kLeaders) {
-                if (!(own < leaders.front())) continue;
-                std::pop_heap(leaders.begin(), leaders.end());
-                leaders.pop_back();
-            }
-            leaders.push_back(own);
-            std::push_heap(leaders.begin(), leaders.end());
-        }
-        std::vector<int64_t> waiting;
-        for (const auto& [_, i] : leaders)
-            if (waits(i)) waiting.push_back(i);
-        visit(waiting);
-        for (const auto& [_, i] : leaders) bar = std::max(bar, pool_.scores()[i]);
-        if (waiting.empty()) break;
-    }
+    for (int64_t i : exact_)
+        if (free(i) && owed_.current(i)) bar = std::max(bar, pool_.scores()[i]);
     return bar;
 }
 
-/// Brings candidates up to date.
-void LazySweep::visit(const std::vector<int64_t>& candidates) {
-    Worker& own = worker(0);
+/// Free candidates that may reach the bar by what was seen of them earlier on.
+std::vector<int64_t> LazySweep::contenders(float bar) const {
+    std::vector<std::vector<int64_t>> found(static_cast<size_t>(ceil_div(count_, kStripe)));
+    parallel_for(context_, static_cast<int64_t>(found.size()), [&](int64_t task, int) {
+        for (int64_t i = task * kStripe; i < std::min(count_, (task + 1) * kStripe); ++i)
+            if (free(i) && !owed_.current(i) && bound(i) >= bar)
+                found[static_cast<size_t>(task)].push_back(i);
+    });
+    std::vector<int64_t> all;
+    for (const auto& part : found) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+
+void LazySweep::see(int64_t candidate, float gain, bool exactly) {
+    const auto i = static_cast<size_t>(candidate);
+    seen_[i] = gain;
+    seen_age_[i] = static_cast<int32_t>(owed_.commits());
+    seen_exactly_[i] = exactly;
+}
+
+void LazySweep::screen(const std::vector<int64_t>& candidates) {
+    const std::vector<float> gains = screened(candidates, coarse_);
+    for (size_t k = 0; k < candidates.size(); ++k) see(candidates[k], gains[k], false);
+}
+
+/// What the first q directions say that candidates gain.
+std::vector<float> LazySweep::screened(const std::vector<int64_t>& candidates, int64_t q) {
+    std::vector<float> gains(candidates.size());
+    owed_.visit(candidates,
+                [&](PoolVisitor& visitor, const int64_t* part, int64_t begin, int64_t size) {
+                    visitor.screen(part, size, screen_, q, gains.data() + begin);
+                });
+    for (float& gain : gains)  // what a screen cannot tell must be scored
+        if (!std::isfinite(gain)) gain = std::numeric_limits<float>::max();
+    made_ += screen_.cost(q) * static_cast<double>(candidates.size());
+    return gains;
+}
+
+/// Brings candidates up to date, those without a state from Q and P.
+void LazySweep::score(const std::vector<int64_t>& candidates) {
+    std::vector<int64_t> fresh;
     for (int64_t i : candidates)
-        if (waits(i)) own.due[static_cast<size_t>(age_[static_cast<size_t>(i)])].push_back(i);
-    visit_due(kNever, own);
-}
-
-/// Visits those that are due, oldest first, again and again until they are up to date or out of
-/// the race.
-void LazySweep::visit_due(float bar, Worker& worker) {
-    for (int64_t age = 0; age < commits_; ++age) {
-        std::vector<int64_t>& due = worker.due[static_cast<size_t>(age)];
-        const int64_t to = std::min(commits_, (age / kStation + 1) * kStation);
-        const auto total = static_cast<int64_t>(due.size());
-        worker.visited += total * (to - age);
-        for (int64_t begin = 0; begin < total; begin += PoolVisitor::kMost)
-            worker.visitor.visit(due.data() + begin,
-                                 std::min(PoolVisitor::kMost, total - begin),
-                                 panels_.data() + age * pool_.panel_size(), to - age);
-        for (int64_t i : due) {
-            age_[static_cast<size_t>(i)] = static_cast<int32_t>(to);
-            if (to < commits_ && (bar == kNever || bound(i) >= bar))
-                worker.due[static_cast<size_t>(to)].push_back(i);
-        }
-        due.clear();
+        if (!has_state(i)) fresh.push_back(i);
+    const int64_t age = owed_.commits() - information_.pending();
+    if (!fresh.empty() && packed_age_ != age) {
+        packed_.pack(context_, information_);
+        packed_age_ = age;
     }
+    owed_.visit(fresh, [&](PoolVisitor& visitor, const int64_t* part, int64_t, int64_t size) {
+        visitor.reset(part, size, information_, packed_);
+    });
+    for (int64_t i : fresh) {
+        owed_.set_age(i, age);
+        stateless_[static_cast<size_t>(i)] = taken_[static_cast<size_t>(i)];
+    }
+    exact_.insert(exact_.end(), fresh.begin(), fresh.end());
+    const int64_t updates = owed_.pay(candidates);
+    for (int64_t i : candidates) see(i, pool_.scores()[i], true);
+    made_ += pool_.reset_cost() * static_cast<double>(fresh.size()) +
+             pool_.update_cost() * static_cast<double>(updates);
 }
 
-LazySweep::Worker& LazySweep::worker(int thread) {
-    auto& own = workers_[static_cast<size_t>(thread)];
-    if (!own) own = std::make_unique<Worker>(pool_);
-    own->due.resize(static_cast<size_t>(commits_));
-    return *own;
-}
-
-double LazySweep::share() const {
-    int64_t visited = 0;
-    for (const auto& own : workers_)
-        if (own) visited += own->visited;
-    return static_cast<double>(visited) / static_cast<double>(std::max<int64_t>(owed_, 1));
+/// From here on a full search.
+void LazySweep::sweep_fully() {
+    full_sweep_ = true;
+    pool_.reset(information_);
+    const int64_t age = owed_.commits() - information_.pending();
+    for (int64_t commit = age; commit < owed_.commits(); ++commit)
+        pool_.sweep(owed_.panel(commit));
+    made_ += (pool_.reset_cost() +
+              pool_.update_cost() * static_cast<double>(information_.pending())) *
+             static_cast<double>(count_);
+    stateless_ = taken_;
 }
 
 }  // namespace fisher_select::cpu

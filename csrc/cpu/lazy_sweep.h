@@ -1,92 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pool where most candidates wait (DESIGN section 3). Every candidate has the gain of its
-// last visit, some commits ago, and gains fall: what a candidate may have now is that stale
-// gain times the largest part that is left, since then, of any gain of a random sample, which
-// is kept up to date. Only those that may reach the best of today are visited. They take up the
-// commits they owe, oldest first, and go back to waiting as soon as they are out of the race.
+// A pool where most candidates wait (DESIGN section 3). What one may gain now is bounded by
+// what it gained when it was last looked at, since gains fall; and a look is cheap, since a
+// screen in a subspace (subspace_screen.h) tells nearly what a candidate gains at any time
+// without the commits it has missed. So those that may reach the best of today are screened
+// first, and those that still may are scored from Q and P as a reset does; they have a state
+// from then on, which takes up the commits it owes when they may win again. Most candidates
+// never get that far: the full search's reset of everybody, which costs dozens of sweeps, is
+// saved as well.
 //
-// What is left of the sample's is not the most that is left of any: a slack covers what it may
-// have missed. The picks are therefore those of a full search but for rare exceptions, which
-// cost little.
+// How far the gains have fallen since each pick, and what a screen may miss, is measured on a
+// random sample that is kept up to date both ways: the most that is left of a screened (or an
+// exact) gain of those that are still in the race. A slack covers what the sample may have
+// missed. The picks are therefore those of a full search but for rare exceptions, which cost
+// little.
 //
-// A stochastic search looks at a random part of the candidates alone, drawn anew at each pick.
+// Where all this has cost what the full search would have by then, the sweep becomes full.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <utility>
 #include <vector>
 
-#include "buffer.h"
 #include "context.h"
+#include "information.h"
+#include "owed_commits.h"
+#include "partial_sweep.h"
 #include "pool_state.h"
-#include "pool_visitor.h"
+#include "quadratic_forms.h"
 #include "search.h"
+#include "subspace_screen.h"
 
 namespace fisher_select::cpu {
 
-class LazySweep {
+class LazySweep final : public PartialSweep {
 public:
-    /// Candidates of `pool`, `count` of them. Beyond the pool's own: a panel [columns, length]
-    /// and the gains of the sample (some thousand floats at most) for each pick, and 10 bytes a
-    /// candidate.
-    LazySweep(const Context& context, PoolState<float>& pool, int64_t count,
+    /// The pool needs no reset, and lies in Layout::rows. Beyond its own memory: a panel and
+    /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 19
+    /// bytes a candidate.
+    LazySweep(const Context& context, PoolState<float>& pool, const Information& information,
               const SearchOptions& options);
 
-    /// The pool is fresh; `taken` [count] is 1 for those that must not be picked.
-    void restart(const std::vector<char>& taken);
-
-    /// A candidate was picked.
-    void take(int64_t candidate);
-
-    /// A commit, U | R as PoolState::update has it.
-    void update(const Buffer<double>& panel);
-
-    /// The scores of all candidates that may have the largest; the lowest float for the others.
-    const float* scores() const { return shown_.data(); }
-
-    /// Of the updates that a full search makes, those made.
-    double share() const;
+    void restart(const std::vector<char>& taken) override;
+    void take(int64_t candidate) override;
+    void update(const Buffer<double>& panel) override;
+    const float* scores() const override {
+        return full_sweep_ ? pool_.scores() : shown_.data();
+    }
+    const std::vector<char>& stateless() const override { return stateless_; }
 
 private:
-    struct Worker {  // of a thread
-        explicit Worker(PoolState<float>& pool) : visitor(pool) {}
-
-        PoolVisitor visitor;
-        std::vector<std::vector<int64_t>> due;  // candidates to be visited, by their age
-        int64_t visited = 0;                    // commits made, over all candidates
+    struct History {  // of the sample: what was seen after each commit, and is left of it
+        std::vector<std::vector<float>> seen;
+        std::vector<float> left;
     };
+    using Ranked = std::pair<float, int64_t>;  // what may be gained, by whom
 
-    void draw();
     void look();
     void measure_fall();
-    float best_of_leaders();
-    void visit(const std::vector<int64_t>& candidates);
-    void visit_due(float bar, Worker& worker);
-    Worker& worker(int thread);
-    bool waits(int64_t candidate) const {
-        return age_[static_cast<size_t>(candidate)] < commits_;
+    float visit_leaders();
+    void screen(const std::vector<int64_t>& candidates);
+    std::vector<float> screened(const std::vector<int64_t>& candidates, int64_t q);
+    std::vector<Ranked> rank(const std::vector<int64_t>& candidates);
+    void score(const std::vector<int64_t>& candidates);
+    void see(int64_t candidate, float gain, bool exactly);
+    void sweep_fully();
+    std::vector<int64_t> contenders(float bar) const;
+    bool has_state(int64_t candidate) const {
+        return owed_.age(candidate) != OwedCommits::kStateless;
     }
+    bool free(int64_t candidate) const { return !taken_[static_cast<size_t>(candidate)]; }
     /// What a candidate's gain may be now.
-    float bound(int64_t candidate) const {
-        return pool_.scores()[candidate] *
-               left_[static_cast<size_t>(age_[static_cast<size_t>(candidate)])];
-    }
+    float bound(int64_t candidate) const;
 
     const Context& context_;
     PoolState<float>& pool_;
+    const Information& information_;
     int64_t count_;
-    SearchOptions options_;
-    Buffer<float> panels_;             // [commits, panel]
-    int64_t commits_ = 0;              // since the pool was fresh
-    int64_t picks_ = 0;                // of the stage
-    std::vector<int32_t> age_;         // commits that a candidate has taken up
-    std::vector<char> taken_, drawn_;  // drawn_: looked at in this pick
+    SubspaceScreen screen_;
+    int64_t coarse_;          // directions of the first screen
+    float fine_left_ = 0.0F;  // of what the finest one says, at the most
+    PackedBlocks<float> packed_;
+    int64_t packed_age_ = -1;  // commits that packed_ has taken up
+    OwedCommits owed_;
+    std::vector<float> seen_;        // gains, when last screened or scored,
+    std::vector<int32_t> seen_age_;  // after so many commits
+    std::vector<char> seen_exactly_, taken_, stateless_;
     std::vector<float> shown_;
-    std::vector<int64_t> sample_;
-    std::vector<std::vector<float>> sample_gains_;  // after each commit
-    std::vector<float> left_;  // of a gain, from each age to now: the most, with the slack
-    std::vector<std::unique_ptr<Worker>> workers_;
-    int64_t owed_ = 0;  // commits that a full search makes, over all candidates
+    std::vector<int64_t> sample_, exact_;  // exact_: candidates with a state
+    History exact_history_, screen_history_;
+    bool full_sweep_ = false;
 };
 
 }  // namespace fisher_select::cpu

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "buffer.h"
 #include "context.h"
@@ -15,6 +16,14 @@ constexpr int64_t kTile = 256;
 constexpr int64_t tile_count(int64_t n) { return (n + kTile - 1) / kTile; }
 constexpr int64_t tile_size(int64_t n, int64_t tile) {
     return n - tile * kTile < kTile ? n - tile * kTile : kTile;
+}
+
+/// Row and column of the entry-th element of a packed lower triangle.
+inline std::pair<int, int> triangle_entry(int64_t entry) {
+    int row = 0;
+    int64_t first = 0;
+    while (first + row + 1 <= entry) first += ++row;
+    return {row, static_cast<int>(entry - first)};
 }
 
 /// Column-major [n, n]; both triangles are kept.

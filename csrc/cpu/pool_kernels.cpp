@@ -267,13 +267,20 @@ void row_dots(const T* x, int64_t ldx, const T* y, int64_t ldy, int64_t rows, in
 }
 
 template <class T>
-constexpr PoolKernels<T> kKernels = {update<T>,
-                                     score<T>,
-                                     reset<T>,
-                                     dots<T>,
-                                     two_sided<T>,
-                                     row_dots<T>,
-                                     FS_STRINGIZE(FS_INSTRUCTION_SET)};
+void pair_products(const T* a, const T* b, int64_t q, int64_t ld, int64_t blocks, T* out) {
+    using V = Lanes<T>;
+    for (int64_t i = 0; i < q; ++i)
+        for (int64_t j = 0; j <= i; ++j, out += ld)
+            for (int64_t k = 0; k < blocks * kLanes; k += kLanes)
+                *reinterpret_cast<V*>(out + k) =
+                    T{0.5} * (load(a + i * ld + k) * load(b + j * ld + k) +
+                              load(a + j * ld + k) * load(b + i * ld + k));
+}
+
+template <class T>
+constexpr PoolKernels<T> kKernels = {
+    update<T>,    score<T>,    reset<T>,         dots<T>,
+    two_sided<T>, row_dots<T>, pair_products<T>, FS_STRINGIZE(FS_INSTRUCTION_SET)};
 
 }  // namespace
 

@@ -53,6 +53,10 @@ struct PoolKernels {
     /// out[i] = <x_i, y_i>, both [rows, length].
     void (*row_dots)(const T* x, int64_t ldx, const T* y, int64_t ldy, int64_t rows,
                      int64_t length, T* out);
+    /// out [(i, j)] = (a_i b_j + a_j b_i) / 2 for i >= j, of a, b [q, ld] and out [., ld],
+    /// whose columns are `blocks` blocks of candidates.
+    void (*pair_products)(const T* a, const T* b, int64_t q, int64_t ld, int64_t blocks,
+                          T* out);
     const char* instruction_set;
 };
 

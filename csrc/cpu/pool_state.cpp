@@ -13,32 +13,12 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kPanel = 64;  // columns of Q or P converted at a time
 // Rows taken together where the state is rebuilt, so that a converted panel pays: chunks at
 // least, and more of them where products of that many values allow.
 constexpr int64_t kResetChunks = 4, kResetRows = 512, kResetValues = int64_t{1} << 22;
 constexpr int64_t kArranged = 64;  // blocks of candidates that a task lays out
 constexpr const char* kRemedy =
     "choose fisher='block_diagonal' or 'binary', or select from a part of the pool";
-
-/// Columns [first, first + width) of a symmetric block [d, d], rows [0, first + width), in
-/// precision T. Only x^T A x is wanted, so the symmetric part counts, and what lies above the
-/// panel's diagonal square is doubled instead of being met again below: half the work.
-template <class T>
-void load_quadratic_panel(const SquareMatrix& a, int64_t row0, int64_t col0, int64_t first,
-                          int64_t width, int64_t d, T* to) {
-    for (int64_t j = first; j < first + width; ++j)
-        for (int64_t i = 0; i < first + width; ++i) {
-            const double pair = *a.at(row0 + i, col0 + j) + *a.at(row0 + j, col0 + i);
-            to[(j - first) * d + i] = static_cast<T>(i < first ? pair : 0.5 * pair);
-        }
-}
-
-template <class T>
-void load_panel(const SquareMatrix& a, int64_t first, int64_t width, T* to) {
-    for (int64_t j = 0; j < width; ++j)
-        for (int64_t i = 0; i < a.n; ++i) to[j * a.n + i] = static_cast<T>(*a.at(i, first + j));
-}
 
 }  // namespace
 
@@ -48,31 +28,31 @@ struct PoolState<T>::Worker {
         : capacity(resetting ? state.reset_rows_ : state.chunk_rows_),
           stride(capacity + kLanes) {
         const Factors& f = state.factors_;
-        constexpr const char* kPurpose = "a thread's workspace";
-        constexpr const char* kLower = "lower chunk_rows or threads";
+        const auto buffer = [](std::initializer_list<int64_t> shape) {
+            return Buffer<T>(shape, "a thread's workspace", "lower chunk_rows or threads");
+        };
         if (!reads_in_place<T>(f.vectors, state.rows_))
-            rows = Buffer<T>({capacity, f.vectors.slots, f.length()}, kPurpose, kLower);
-        work = Buffer<T>({workspace(f.rank, f.inner())}, kPurpose, kLower);
-        const int64_t columns =
-            resetting ? int64_t{f.groups} * triangle(f.inner())
-                      : f.panel_columns(state.options_.criterion) * f.vectors.slots;
-        // Zeroed once: the lanes that pad the last block must hold numbers.
-        products = Buffer<T>({columns, stride}, kPurpose, kLower);
-        products.zero();
+            rows = buffer({f.vectors.slots, capacity, f.length()});
+        work = buffer({workspace(f.rank, f.inner())});
         if (resetting) {
-            panel = Buffer<T>({kPanel, f.length()}, kPurpose, kLower);
-            images = Buffer<T>({capacity, f.length()}, kPurpose, kLower);
-            dots = Buffer<T>({capacity}, kPurpose, kLower);
+            forms = std::make_unique<QuadraticForms<T>>(state.context_, f, state.kernels_,
+                                                        capacity);
+            return;
         }
+        products =
+            buffer({f.panel_columns(state.options_.criterion) * f.vectors.slots, stride});
+        products.zero();  // the lanes that pad the last block must hold numbers
     }
 
     int64_t capacity, stride;  // rows; of products, padded against cache aliasing
-    Buffer<T> rows, work, products, panel, images, dots;
+    Buffer<T> rows, work, products;
+    std::unique_ptr<QuadraticForms<T>> forms;  // where the state is rebuilt
 };
 
 template <class T>
 PoolState<T>::PoolState(const Context& context, const Factors& factors, const RowList& rows,
-                        const PoolKernels<T>& kernels, const PoolOptions& options)
+                        const PoolKernels<T>& kernels, const PoolOptions& options,
+                        Layout layout)
     : context_(context),
       factors_(factors),
       rows_(rows),
@@ -81,7 +61,8 @@ PoolState<T>::PoolState(const Context& context, const Factors& factors, const Ro
       chunk_rows_(options.chunk_rows > 0
                       ? options.chunk_rows
                       : default_chunk_rows(factors.length() * factors.vectors.slots,
-                                           factors.panel_columns(options.criterion))) {
+                                           factors.panel_columns(options.criterion))),
+      layout_(layout) {
     chunk_rows_ = lane_blocks(std::min(chunk_rows_, rows.count)) * kLanes;
     reset_rows_ = kResetChunks * chunk_rows_;
     if (options.chunk_rows == 0) {
@@ -161,11 +142,9 @@ void PoolState<T>::load_links() {
             factors_.link_coefficients(rows_[i], s.data(), mu.data());
             const auto scatter = [&](const std::vector<double>& from, Buffer<T>& to) {
                 const auto width = static_cast<int64_t>(from.size());
-                T* own = to.data() + i / kLanes * width * kLanes + i % kLanes;
-                for (double value : from) {
-                    *own = static_cast<T>(value);
-                    own += kLanes;
-                }
+                const auto own = values_of(to, width, i);
+                for (int64_t e = 0; e < width; ++e)
+                    own[e] = static_cast<T>(from[static_cast<size_t>(e)]);
             };
             scatter(s, arrays_.s);
             scatter(mu, arrays_.mu);
@@ -176,80 +155,30 @@ void PoolState<T>::load_links() {
 template <class T>
 void PoolState<T>::reset(const Information& information) {
     arrange(Layout::lanes);
-    const T scale = static_cast<T>(options_.scale * options_.scale);
     for_chunks(true, [&](int64_t begin, int64_t size, Worker& worker) {
-        const PoolChunk<T> own = chunk(arrays_, begin, size, worker.work.data());
-        const bool dense = factors_.kind == FactorKind::dense;
-        RowChunk<T> x{};
-        if (!dense)
-            x = load_rows<T>(factors_.vectors, rows_, begin, size, 0, worker.rows.data());
-        for (const bool of_p : {false, true}) {
-            if (of_p && arrays_.h.empty()) continue;
-            if (dense)
-                raw_products_by_slot(information, of_p, begin, size, worker);
-            else
-                raw_products_by_class(information, of_p, x.data, x.stride, size, worker);
-            kernels_.reset(own, worker.products.data(), worker.stride, scale,
-                           of_p ? own.H : own.G);
-        }
-        kernels_.score(own, static_cast<T>(options_.sign));
+        std::vector<RowChunk<T>> x;
+        for (int64_t slot = 0; slot < factors_.vectors.slots; ++slot)
+            x.push_back(
+                load_rows<T>(factors_.vectors, rows_, begin, size, slot,
+                             worker.rows.data() + slot * worker.capacity * factors_.length()));
+        reset_chunk(chunk(arrays_, begin, size, worker.work.data()), information, x.data(),
+                    size, *worker.forms);
     });
 }
 
-/// products[group, (a, b)] = x^T A_ab x for every pair of classes a >= b.
+/// G, H and the scores of one chunk of `rows` candidates, of which x [slots] has the vectors.
 template <class T>
-void PoolState<T>::raw_products_by_class(const Information& information, bool of_p, const T* x,
-                                         int64_t stride, int64_t rows, Worker& worker) const {
-    const int64_t d = factors_.length();
-    T* out = worker.products.data();
-    for (int g = 0; g < factors_.groups; ++g) {
-        const SquareMatrix& matrix = of_p ? information.P(g) : information.Q(g);
-        for (int64_t a = 0; a < factors_.classes; ++a)
-            for (int64_t b = 0; b <= a; ++b, out += worker.stride) {
-                for (int64_t first = 0; first < d; first += kPanel) {
-                    const int64_t width = std::min(kPanel, d - first);
-                    load_quadratic_panel(matrix, a * d, b * d, first, width, d,
-                                         worker.panel.data());
-                    context_.blas.gemm('T', 'N', static_cast<int>(width),
-                                       static_cast<int>(rows), static_cast<int>(first + width),
-                                       T{1}, worker.panel.data(), static_cast<int>(d), x,
-                                       static_cast<int>(stride), T{0},
-                                       worker.images.data() + first, static_cast<int>(d));
-                }
-                kernels_.row_dots(worker.images.data(), d, x, stride, rows, d, out);
-            }
+void PoolState<T>::reset_chunk(const PoolChunk<T>& chunk, const Information& information,
+                               const RowChunk<T>* x, int64_t rows, QuadraticForms<T>& forms,
+                               const PackedBlocks<T>* packed) const {
+    const T scale = static_cast<T>(options_.scale * options_.scale);
+    for (const bool of_p : {false, true}) {
+        T* state = of_p ? chunk.H : chunk.G;
+        if (state == nullptr) continue;
+        forms.compute(information, of_p, x, rows, packed);
+        kernels_.reset(chunk, forms.products(), forms.stride(), scale, state);
     }
-}
-
-/// products[(a, b)] = v_a^T A v_b for every pair of slots a >= b of a dense factor.
-template <class T>
-void PoolState<T>::raw_products_by_slot(const Information& information, bool of_p,
-                                        int64_t begin, int64_t rows, Worker& worker) const {
-    const int64_t D = factors_.length(), own_slots = factors_.vectors.slots;
-    const SquareMatrix& matrix = of_p ? information.P(0) : information.Q(0);
-    std::vector<RowChunk<T>> slots;
-    for (int64_t slot = 0; slot < own_slots; ++slot)
-        slots.push_back(load_rows<T>(factors_.vectors, rows_, begin, rows, slot,
-                                     worker.rows.data() + slot * worker.capacity * D));
-    worker.products.zero();
-    for (int64_t first = 0; first < D; first += kPanel) {
-        const int64_t width = std::min(kPanel, D - first);
-        load_panel(matrix, first, width, worker.panel.data());
-        for (int a = 0; a < factors_.rank; ++a) {
-            const RowChunk<T>& va = slots[static_cast<size_t>(a)];
-            context_.blas.gemm('T', 'N', static_cast<int>(width), static_cast<int>(rows),
-                               static_cast<int>(D), T{1}, worker.panel.data(),
-                               static_cast<int>(D), va.data, static_cast<int>(va.stride), T{0},
-                               worker.images.data(), static_cast<int>(width));
-            for (int b = 0; b <= a; ++b) {
-                const RowChunk<T>& vb = slots[static_cast<size_t>(b)];
-                kernels_.row_dots(worker.images.data(), width, vb.data + first, vb.stride, rows,
-                                  width, worker.dots.data());
-                T* out = worker.products.data() + (triangle(a) + b) * worker.stride;
-                for (int64_t i = 0; i < rows; ++i) out[i] += worker.dots[i];
-            }
-        }
-    }
+    kernels_.score(chunk, static_cast<T>(options_.sign));
 }
 
 template <class T>
@@ -277,14 +206,37 @@ void PoolState<T>::multiply(const RowChunk<T>& x, int64_t size, const T* panel, 
 template <class T>
 void PoolState<T>::update(const Buffer<double>& panel) {
     scale_panel(panel, panel_.data());
+    sweep(panel_.data());
+}
+
+template <class T>
+void PoolState<T>::sweep(const T* scaled_panel) {
+    arrange(Layout::lanes);
     for_chunks(false, [&](int64_t begin, int64_t size, Worker& worker) {
         for (int64_t slot = 0; slot < factors_.vectors.slots; ++slot)
             multiply(
                 load_rows<T>(factors_.vectors, rows_, begin, size, slot, worker.rows.data()),
-                size, panel_.data(), slot, worker.products.data(), worker.stride);
+                size, scaled_panel, slot, worker.products.data(), worker.stride);
         kernels_.update(chunk(arrays_, begin, size, worker.work.data()), worker.products.data(),
                         worker.stride, static_cast<T>(options_.sign));
     });
+}
+
+template <class T>
+double PoolState<T>::reset_cost() const {
+    const auto d = static_cast<double>(factors_.length());
+    const int halves = arrays_.h.empty() ? 1 : 2;
+    // A dense factor's slots are multiplied by all of Q, the pairs of classes by half a block.
+    const double blocks = factors_.kind == FactorKind::dense
+                              ? static_cast<double>(factors_.vectors.slots)
+                              : 0.5 * factors_.groups * triangle(factors_.classes);
+    return halves * blocks * d * d;
+}
+
+template <class T>
+double PoolState<T>::update_cost() const {
+    return static_cast<double>(factors_.length() * factors_.vectors.slots *
+                               factors_.panel_columns(options_.criterion));
 }
 
 template <class T>
@@ -310,17 +262,17 @@ void PoolState<T>::arrange(Layout layout) {
 }
 
 template <class T>
-double PoolState<T>::largest_trace(const std::vector<char>& taken) const {
+double PoolState<T>::largest_trace(const std::vector<char>& left_out) const {
     const int64_t entries = triangle(factors_.rank), groups = factors_.groups;
+    const Buffer<T>& state = arrays_.h.empty() ? arrays_.g : arrays_.h;
     double largest = 0.0;
     for (int64_t i = 0; i < rows_.count; ++i) {
-        if (taken[static_cast<size_t>(i)]) continue;
-        const T* own = (arrays_.h.empty() ? arrays_.g : arrays_.h).data() +
-                       i / kLanes * groups * entries * kLanes + i % kLanes;
+        if (left_out[static_cast<size_t>(i)]) continue;
+        const auto own = values_of(state, groups * entries, i);
         double trace = 0.0;
         for (int64_t g = 0; g < groups; ++g)
             for (int a = 0; a < factors_.rank; ++a)
-                trace += static_cast<double>(own[(g * entries + triangle(a) + a) * kLanes]);
+                trace += static_cast<double>(own[g * entries + triangle(a) + a]);
         largest = std::max(largest, trace);
     }
     return largest;
