@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "information_gain_kernels.h"
 #include "input_errors.h"
+#include "mapped_rows.h"
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
@@ -96,6 +97,9 @@ public:
             parallel_for(context_, (blocks + step - 1) / step, [&](int64_t task, int thread) {
                 Worker& own = worker(thread);
                 const int64_t last = std::min(blocks, (task + 1) * step);
+                const SweptRows swept(problem_.features, task * step * kRows, step * kRows),
+                    swept_p(as_vectors(problem_.probabilities), task * step * kRows,
+                            step * kRows);
                 for (int64_t block = task * step; block < last; ++block)
                     score_block(block * kRows, begin, end, own, scores.data());
                 finished += std::min(n_, last * kRows) - task * step * kRows;
