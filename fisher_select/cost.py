@@ -16,6 +16,7 @@ from fisher_select.tiles import inversion
 __all__ = ["Work", "work_of"]
 
 _SLICE = 1 << 26, 1 << 17  # bytes of state, and rows, that a prefilter scores together
+_OWN = 200_000  # bytes that a thread touches of its stack and of what malloc keeps for it
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Work(Sizes):
     def memory(self) -> dict[str, int]:
         """Bytes at the peak by what they are for; pages that nobody touches do not count."""
         state = self.state_bytes + max(self.reset_bytes, self.sweep_bytes)
-        state += self.gathered + self._waiting()
+        state += self.gathered + self._waiting() + _OWN * self.threads
         updates = self.update_bytes
         picks = {"state": state, "updates": updates, "leaders": self.leader_bytes}
         rebuilding = {"updates": updates if self.backward else 0, "root": self.root_bytes}
@@ -62,8 +63,8 @@ class Work(Sizes):
 
     @property
     def state_bytes(self) -> int:
-        """What the candidates keep."""
-        return self._state(4)
+        """What the candidates keep, and a byte each that says who is taken."""
+        return self._state(4) + self.n
 
     @property
     def reset_bytes(self) -> int:
