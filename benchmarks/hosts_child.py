@@ -12,7 +12,6 @@ import importlib.util
 import json
 import resource
 import sys
-import time
 import types
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory_child import highest, reset_peak, status
+from benchmarks.peers_child import measured_call
 from benchmarks.problems import Float32, make_problem
 
 ITERATIONS = 10  # samples of the outputs, for Baal
@@ -216,35 +215,29 @@ def make_pool(task: Task, *, n: int, batch_size: int) -> Pool:
 
 
 def main(text: str) -> None:
-    """Run one task; print what `measure` returns, or ``{"out_of_memory": words}``."""
+    """Run one task; print what `attempt` returns."""
     given = json.loads(text)
     host, task = HOSTS[given.pop("host")], Task(**given)
     resource.setrlimit(resource.RLIMIT_AS, (task.memory_limit, task.memory_limit))
     warnings.simplefilter("ignore")  # the hosts' own
+    print(json.dumps(attempt(host, task)))
+
+
+def attempt(host: Callable[[str, str, Pool], Any], task: Task) -> dict[str, Any]:
+    """What `measure` returns, or ``{"out_of_memory": words}``."""
     try:
-        measured = measure(host, task)
+        return measure(host, task)
     except (MemoryError, RuntimeError) as error:  # torch raises the latter
-        if "memory" not in str(error).lower():
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
             raise
-        measured = {"out_of_memory": str(error)}
-    print(json.dumps(measured))
+        return {"out_of_memory": str(error)}
 
 
 def measure(host: Callable[[str, str, Pool], Any], task: Task) -> dict[str, Any]:
     """One run, after a small one for the imports."""
     host(task.side, task.strategy, make_pool(task, n=4 * task.labeled + 40, batch_size=3))
     pool = make_pool(task, n=task.n, batch_size=task.batch_size)
-    reset = reset_peak()
-    inputs = status("VmRSS") if reset else highest()
-    start = time.perf_counter()
-    picks = host(task.side, task.strategy, pool)
-    seconds = time.perf_counter() - start
-    return {
-        "seconds": seconds,
-        "inputs_bytes": inputs,
-        "peak_bytes": status("VmHWM") if reset else highest(),
-        "picks": [int(row) for row in picks],
-    }
+    return measured_call(lambda: host(task.side, task.strategy, pool))
 
 
 if __name__ == "__main__":

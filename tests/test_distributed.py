@@ -6,6 +6,7 @@ What the engine does with a shard is tested without processes in test_shards.py.
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -169,6 +170,17 @@ def wait_for(path: Path, seconds: float) -> None:
     while not path.exists():
         assert time.monotonic() < end, f"no {path.name}"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["bait", "max_det", "k_center", "badge"])
+def test_defaults_are_those_of_one_process(name: str) -> None:
+    own = inspect.signature(getattr(fs.distributed, name)).parameters
+    whole = inspect.signature(getattr(fs, name)).parameters
+    shared = own.keys() & whole.keys()
+    assert {key: own[key].default for key in shared} == {
+        key: whole[key].default for key in shared
+    }
+    assert own.keys() - shared == {"group", "timeout", "state"}
 
 
 def test_without_a_process_group() -> None:
