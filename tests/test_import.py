@@ -39,6 +39,7 @@ LAYERS = (
     {"reference", "_core", "_cuda"},
     {"backends"},
     {"placement", "machine"},
+    {"sizes", "tiles"},
     {"cost"},
     {"timing"},
     {"plan", "first_center"},
