@@ -71,7 +71,8 @@ def hosts(settings: Settings) -> Record:
         f"inside {', '.join(f'{name} {version(name)}' for name in present)}"
         + (f"; not installed: {', '.join(absent)}" if absent else ""),
         "through the adapter, with what it copies; memory is the peak beyond the inputs; one "
-        "run a side, after a small one for the imports",
+        "call a side after a small one for the imports, or the median of five calls that take "
+        "less than a second",
         f"a rival that needs more than {limit / GB:.1f} GB (80 % of the free memory) or "
         f"{LIMIT_SECONDS} s is stopped, and both sides are measured on a quarter of the rows",
         "KCenterGreedy measures distances in a random projection, and BatchBALD scores sampled "

@@ -215,18 +215,22 @@ def make_pool(task: Task, *, n: int, batch_size: int) -> Pool:
 
 
 def main(text: str) -> None:
-    """Run one task; print what `measure` returns, or ``{"out_of_memory": words}``."""
+    """Run one task; print what `attempt` returns."""
     given = json.loads(text)
     host, task = HOSTS[given.pop("host")], Task(**given)
     resource.setrlimit(resource.RLIMIT_AS, (task.memory_limit, task.memory_limit))
     warnings.simplefilter("ignore")  # the hosts' own
+    print(json.dumps(attempt(host, task)))
+
+
+def attempt(host: Callable[[str, str, Pool], Any], task: Task) -> dict[str, Any]:
+    """What `measure` returns, or ``{"out_of_memory": words}``."""
     try:
-        measured = measure(host, task)
+        return measure(host, task)
     except (MemoryError, RuntimeError) as error:  # torch raises the latter
-        if "memory" not in str(error).lower():
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
             raise
-        measured = {"out_of_memory": str(error)}
-    print(json.dumps(measured))
+        return {"out_of_memory": str(error)}
 
 
 def measure(host: Callable[[str, str, Pool], Any], task: Task) -> dict[str, Any]:

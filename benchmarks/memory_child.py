@@ -13,6 +13,8 @@ import resource
 import sys
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from benchmarks.engine import run_bait
 from benchmarks.problems import make_problem
 
@@ -25,9 +27,12 @@ RESET_PEAK = "5"  # proc(5): sets VmHWM back to the present resident size
 def main(task: str) -> None:
     """Run one selection and print ``{"method", "inputs_bytes", "peak_bytes"}``."""
     size = json.loads(task)
-    warm_up = make_problem(64, 4, size["classes"])
-    run_bait(warm_up, batch_size=4, oversample=1.0, backend=size["backend"])
-    problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
+    # The idle threads of a BLAS wait for more work in a loop, for some tenths of a second: a
+    # short selection would take twice its time beside them.
+    with threadpool_limits(limits=1, user_api="blas"):
+        warm_up = make_problem(64, 4, size["classes"])
+        run_bait(warm_up, batch_size=4, oversample=1.0, backend=size["backend"])
+        problem = make_problem(size["n"], size["d"], size["classes"], seed=size["seed"])
     release_free_pages()
     reset = reset_peak()
     inputs = status("VmRSS") if reset else highest()

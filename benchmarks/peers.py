@@ -78,7 +78,8 @@ def peers(settings: Settings) -> Record:
         rows.append(_row(method, words, size, raw[method][0], memory_limit))
     notes = [
         f"against scikit-activeml {version('scikit-activeml')}; memory is the peak beyond the "
-        "inputs; one run a side, after a small one for the imports",
+        "inputs; one call a side after a small one for the imports, or the median of five "
+        "calls that take less than a second",
         f"a rival that needs more than {memory_limit / GB:.1f} GB (80 % of the free memory) or "
         f"{size.limit_seconds} s is stopped, and both sides are measured on a quarter of the "
         "rows",

@@ -38,11 +38,13 @@ class Case(Size):
         return ", ".join([super().__str__(), *words])
 
 
-# 100 classes of 512 features have matrices of 84 GB with the full information: one block a
-# class is the mode that fits into this machine; the others show what they do where they do.
+# 100 classes of 512 features have matrices of 84 GB with the full information, and with any
+# rank: the first three are modes that fit into this machine; the others show what they do where
+# they do.
 CASES = (
     Case(50_000, 512, 100, picks=3, fisher="block_diagonal"),
     Case(50_000, 512, 100, picks=3, fisher="binary"),
+    Case(50_000, 512, 100, picks=3, top_classes=16),
     Case(300_000, 64, 10, picks=20, fisher="binary"),
     Case(20_000, 64, 100, picks=3, rank=10),
     Case(20_000, 32, 100, picks=3),
@@ -52,6 +54,11 @@ CASES = (
 )
 # Sizes that no constant of timing.py was found at.
 UNSEEN = (
+    Case(8_000, 40, 12, picks=15),
+    Case(40_000, 24, 8, picks=40, fisher="binary"),
+    Case(150_000, 300, 6, picks=8, fisher="binary"),
+    Case(600_000, 20, 2, picks=25),
+    Case(12_000, 96, 30, picks=20, fisher="block_diagonal"),
     Case(30_000, 256, 40, picks=10, fisher="block_diagonal"),
     Case(10_000, 48, 80, picks=5, rank=6),
     Case(5_000, 24, 70, picks=5),

@@ -6,7 +6,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "error.h"
@@ -17,6 +19,13 @@ namespace fisher_select::bindings {
 namespace py = pybind11;
 
 using OptionalArray = std::optional<py::array>;
+
+/// Names of the arguments that lie in a file that is mapped read-only.
+using Mapped = std::vector<std::string>;
+
+inline bool is_mapped(const Mapped& mapped, const char* name) {
+    return std::find(mapped.begin(), mapped.end(), name) != mapped.end();
+}
 
 inline DType dtype_of(const py::array& a) {
     if (py::isinstance<py::array_t<float>>(a)) return DType::float32;

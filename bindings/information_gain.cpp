@@ -16,10 +16,12 @@ py::array_t<double> information_gain(const py::array& features,
                                      const ClassValues& class_weights, bool by_probability,
                                      bool normalize, double learning_rate, int threads,
                                      int64_t chunk_rows, const py::object& progress,
-                                     const std::string& instruction_set) {
+                                     const std::string& instruction_set, const Mapped& mapped) {
     GainProblem problem =
         gain_problem(features, probabilities, eval_features, weight, bias, class_weights,
                      by_probability, normalize, learning_rate, chunk_rows);
+    problem.features.mapped = is_mapped(mapped, "features");
+    problem.probabilities.mapped = is_mapped(mapped, "probabilities");
     problem.instruction_set = instruction_set;
     const Context context = make_context(threads, progress);
     const std::vector<double> scores = [&] {
@@ -37,7 +39,7 @@ void bind_information_gain(py::module_& m) {
           py::arg("bias"), py::arg("class_weights"), py::arg("by_probability"),
           py::arg("normalize"), py::arg("learning_rate"), py::arg("threads"),
           py::arg("chunk_rows") = 0, py::arg("progress") = py::none(),
-          py::arg("instruction_set") = "auto",
+          py::arg("instruction_set") = "auto", py::arg("mapped") = Mapped{},
           "Scores [n] of the pool's rows; see fisher_select.information_gain_scores.");
 }
 

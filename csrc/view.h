@@ -29,6 +29,7 @@ struct MatrixView {
     DType dtype = DType::float32;
     int64_t rows = 0, cols = 0;
     int64_t row_stride = 0, col_stride = 0;
+    bool mapped = false;  // a file's pages, which may be forgotten and read again
 
     FS_HOST_DEVICE double at(int64_t i, int64_t j) const {
         return value_at(data, dtype, i * row_stride + j * col_stride);
@@ -56,7 +57,7 @@ struct VectorsView {
     DType dtype = DType::float32;
     int64_t rows = 0, slots = 1, length = 0;
     int64_t row_stride = 0, slot_stride = 0, element_stride = 1;
-    bool mapped = false;  // a file's pages, which may be forgotten and read again
+    bool mapped = false;  // as above
 
     FS_HOST_DEVICE double at(int64_t i, int64_t slot, int64_t k) const {
         return value_at(data, dtype, i * row_stride + slot * slot_stride + k * element_stride);
@@ -69,6 +70,11 @@ struct VectorsView {
         return part;
     }
 };
+
+/// A matrix as one vector a row.
+inline VectorsView as_vectors(const MatrixView& m) {
+    return {m.data, m.dtype, m.rows, 1, m.cols, m.row_stride, 0, m.col_stride, m.mapped};
+}
 
 /// A list of row numbers. Without an index it means the first `count` rows in order, which
 /// can then be read in place.

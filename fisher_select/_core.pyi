@@ -20,7 +20,10 @@ class Execution(TypedDict):
     progress: NotRequired[Callable[[str, int, int], object] | None]
     instruction_set: NotRequired[str]  # "auto", "baseline", "avx2", "avx512"
 
-class Pool(Execution):
+class Sweep(Execution):
+    mapped: NotRequired[list[str]]  # names of the arrays that are pages of a file
+
+class Pool(Sweep):
     features: FloatArray | None  # [n, d]
     probabilities: FloatArray | None  # [n, C]
     labeled: IndexArray  # [m]
@@ -33,7 +36,6 @@ class InformationPool(Pool):
     lam: float
     rank: NotRequired[int]  # of softmax, leading columns of L; 0: all
     merged: NotRequired[int]  # classes that the last column of probabilities stands for; 1
-    mapped: NotRequired[bool]  # features, or factors, are pages of a file
 
 class InformationResult(TypedDict):
     indices: IndexArray  # [B]
@@ -85,7 +87,7 @@ def information_gain(
     by_probability: bool,
     normalize: bool,
     learning_rate: float,
-    **execution: Unpack[Execution],
+    **execution: Unpack[Sweep],
 ) -> Float64: ...
 def distance_sums(
     *,
@@ -94,7 +96,7 @@ def distance_sums(
     rows: IndexArray | None,  # of the references; None: all
     scale: float,
     bits: int,
-    **execution: Unpack[Execution],
+    **execution: Unpack[Sweep],
 ) -> Float64: ...  # [3, n]
 def top_k_mask(
     *,

@@ -259,8 +259,7 @@ def row_chunks(array: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     for start in range(0, len(array), step):
         rows = array[start : start + step]
         yield start, rows
-        if file is not None:
-            mapped.let_go(file, rows)
+        mapped.let_go(file, rows)
 
 
 def _check_finite(name: str, array: FloatArray) -> None:

@@ -26,8 +26,15 @@ from fisher_select.selection import Selection
 
 NAMES = ("auto", "cpu", "reference", "cuda")
 
-# Operations that read the whole pool again and again, row after row.
-_SWEEPING = ("trace_select", "log_det_select")
+# Operations that read the whole pool, and let go of what lies in a file.
+_SWEEPING = (
+    "trace_select",
+    "log_det_select",
+    "k_center",
+    "badge",
+    "information_gain",
+    "distance_sums",
+)
 
 # What `explain` says of a CUDA module built for tests.
 EMULATED = "available (emulated on the CPU, for tests)"
@@ -98,9 +105,8 @@ class _Cpu(_Compiled):
 
     def call(self, operation: str, **arguments: Any) -> Any:
         if operation in _SWEEPING:
-            factors = arguments["factors"]
-            vectors = arguments["features"] if factors is None else factors
-            arguments["mapped"] = mapped.file_of(vectors) is not None
+            files = {name: mapped.file_of(value) for name, value in arguments.items()}
+            arguments["mapped"] = [name for name, file in files.items() if file is not None]
         with self._blas.held():
             return super().call(operation, **arguments)
 

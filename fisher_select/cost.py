@@ -10,142 +10,76 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["PANEL", "Work", "triangle", "work_of"]
+from fisher_select.sizes import LANES, PANEL, Sizes, triangle, useful_threads
+from fisher_select.tiles import inversion
 
-_LANES = 16  # candidates of a vector
-PANEL = 64  # columns of a matrix taken at once
+__all__ = ["Work", "work_of"]
+
 _SLICE = 1 << 26, 1 << 17  # bytes of state, and rows, that a prefilter scores together
-
-
-def triangle(k: int) -> int:
-    """Entries of a symmetric k x k matrix."""
-    return k * (k + 1) // 2
+_OWN = 200_000  # bytes that a thread touches of its stack and of what malloc keeps for it
 
 
 @dataclass(frozen=True)
-class Work:
-    """One selection's sizes, in the words of csrc/factors.h.
-
-    Attributes
-    ----------
-    pool, n, m, forward, backward : int
-        Rows, those that the forward stage looks at, labelled ones, picks and removals.
-    length, slots : int
-        d, or D and r of dense factors.
-    groups, classes, rank : int
-        Independent blocks, classes of a block that M has, columns of a candidate's factor.
-    links : int
-        Numbers a candidate keeps beside G and H.
-    matrices : int
-        M, Q, P, and F where it is not the identity.
-    copied, gathered : int
-        Bytes of the outputs of `top_classes`, and of the rows that a prefilter keeps.
-    lazy : bool
-        A search of the forward stage that lets candidates wait.
-    threads, chunk_rows : int
-        0 rows: the engine's choice.
-    """
-
-    pool: int
-    n: int
-    m: int
-    forward: int
-    backward: int
-    length: int
-    slots: int
-    groups: int
-    classes: int
-    rank: int
-    links: int
-    matrices: int
-    copied: int
-    gathered: int
-    lazy: bool
-    threads: int
-    chunk_rows: int
-
-    # ------------------------------------------------------------------------------ sizes
-    @property
-    def block(self) -> int:
-        """Side of a group's matrices."""
-        return self.classes * self.length
-
-    @property
-    def parameters(self) -> int:
-        """D of all groups together."""
-        return self.groups * self.block
-
-    @property
-    def inner(self) -> int:
-        """Vectors that a sample brings to a group: classes, or the slots of a dense factor."""
-        return max(self.slots, self.classes)
-
-    @property
-    def columns(self) -> int:
-        """Columns of the panel U | R."""
-        return 2 * self.groups * self.classes * self.rank
-
-    @property
-    def pairs(self) -> int:
-        """Blocks of the lower triangle of all matrices of one kind."""
-        return self.groups * triangle(self.classes)
-
-    @property
-    def pending(self) -> int:
-        """Columns of U before Q and P take them in."""
-        room = max(16, min(192, self.block // 8)) // self.rank * self.rank
-        return max(self.rank, min(room, self.forward * self.rank))
-
-    @property
-    def chosen(self) -> bool:
-        """Whether a candidate keeps columns of its own, fewer than there are classes."""
-        return self.slots == 1 and self.classes > self.rank
-
-    @property
-    def chunk(self) -> int:
-        """Rows of a sweep that a thread takes at once."""
-        wanted = self.chunk_rows
-        if wanted == 0:
-            values = 1 << 17
-            fits = min(values // (self.length * self.slots), 2 * values // self.columns)
-            wanted = min(max(fits // 16 * 16, 16), 512)
-        return -(-min(wanted, self.n) // _LANES) * _LANES
-
-    @property
-    def accumulated_chunk(self) -> int:
-        """Rows in float64 that F takes in at once."""
-        return max(-(-256 // self.slots), min((1 << 18) // (self.length * self.slots), 2048))
-
-    @property
-    def reset_rows(self) -> int:
-        """Rows taken at once where the state is made anew."""
-        rows = 4 * self.chunk
-        if self.chunk_rows == 0:
-            at_once = min(512, (1 << 22) // (self.groups * triangle(self.inner)))
-            rows = max(rows, at_once // _LANES * _LANES)
-        return rows
+class Work(Sizes):
+    """One selection's bytes and multiplications; attributes are those of `Sizes`."""
 
     # ----------------------------------------------------------------------------- memory
     def memory(self) -> dict[str, int]:
         """Bytes at the peak by what they are for; pages that nobody touches do not count."""
-        matrix = 8 * self.groups * self.block**2
-        root = 8 * self.block**2 * (min(self.threads, self.groups) if self.groups > 1 else 1)
-        state = self._state(self.n, 4) + self._workspace(4)
-        vectors = max(8, self.slots)
-        pending = self.pending
-        updates = 16 * pending * self.parameters
-        updates += 16 * vectors * self.groups * pending * self.classes
-        leaders = 16 * vectors * self.parameters * self.classes + 8 * vectors * self.length
-        leaders += 16 * vectors * self.groups * triangle(self.inner)
-        step = 24 * self.rank * self.parameters + 4 * self.columns * self.length
-        state += self.gathered + self._waiting()
-        picks = {"state": state, "updates": updates, "leaders": leaders + step}
-        rebuilding = {"updates": updates if self.backward else 0, "root": root}
+        state = self.state_bytes + max(self.reset_bytes, self.sweep_bytes)
+        state += self.gathered + self._waiting() + _OWN * self.threads
+        updates = self.update_bytes
+        picks = {"state": state, "updates": updates, "leaders": self.leader_bytes}
+        rebuilding = {"updates": updates if self.backward else 0, "root": self.root_bytes}
         scoring = {"prefilter": self._prefilter()}
         stage = max((picks, rebuilding, scoring), key=lambda parts: sum(parts.values()))
         outputs = {"outputs": self.copied} if self.copied else {}
-        own = {"matrices": self.matrices * matrix, "chunk": self._float64_chunk}
+        own = {"matrices": self.matrices * self.matrix_bytes, "chunk": self._float64_chunk}
         return own | outputs | stage
+
+    @property
+    def matrix_bytes(self) -> int:
+        """One of M, F, Q and P, of all groups."""
+        return 8 * self.groups * self.block**2
+
+    @property
+    def root_bytes(self) -> int:
+        """K^-1 of M = K K^T, while there is one; of many groups each thread has its own."""
+        return 8 * self.block**2 * (min(self.threads, self.groups) if self.groups > 1 else 1)
+
+    @property
+    def update_bytes(self) -> int:
+        """U and R that wait for Q and P to take them in, and their products."""
+        products = 16 * self._vectors * self.groups * self.pending * self.classes
+        return 16 * self.pending * self.parameters + products
+
+    @property
+    def leader_bytes(self) -> int:
+        """Candidates that are scored exactly, and the commit of one."""
+        vectors = self._vectors
+        leaders = 16 * vectors * self.parameters * self.classes + 8 * vectors * self.length
+        leaders += 16 * vectors * self.groups * triangle(self.inner)
+        return leaders + 24 * self.rank * self.parameters + 4 * self.columns * self.length
+
+    @property
+    def state_bytes(self) -> int:
+        """What the candidates keep, and a byte each that says who is taken."""
+        return self._state(4) + self.n
+
+    @property
+    def reset_bytes(self) -> int:
+        """Workspaces of all threads while the state is made anew."""
+        return self._reset(4)
+
+    @property
+    def sweep_bytes(self) -> int:
+        """And while it is updated."""
+        return self._sweep(4)
+
+    @property
+    def _vectors(self) -> int:
+        """Vectors that are multiplied by Q and P at once."""
+        return max(8, self.slots)
 
     @property
     def _float64_chunk(self) -> int:
@@ -153,20 +87,17 @@ class Work:
         rows = min(self.accumulated_chunk, max(self.accumulated_rows, 1))
         return 8 * rows * self.slots * self.length
 
-    def _state(self, rows: int, item: int) -> int:
-        padded = -(-rows // _LANES) * _LANES
-        values = self.links + 2 * self.groups * triangle(self.rank) + 1
-        return padded * values * item
+    def _state(self, item: int) -> int:
+        return -(-self.n // LANES) * LANES * self.state_values * item
 
     def _prefilter(self) -> int:
         """A slice's state in float64, and the best rows so far."""
         if self.pool == self.n:
             return 0
-        most = max(_SLICE[0] // self._state(_LANES, 8) * _LANES, 1)
-        rows = min(most, _SLICE[1], self.pool)
-        part = replace(self, n=rows)
+        most = max(_SLICE[0] // (8 * self.state_values), 1)
+        part = replace(self, n=min(most, _SLICE[1], self.pool))
         converted = 8 * self.threads * part.reset_rows * self.length
-        return part._state(rows, 8) + part._workspace(8) + converted + 32 * self.n
+        return part._state(8) + part._reset(8) + converted + 32 * self.n
 
     def _waiting(self) -> int:
         """The commits that candidates of a lazy search owe, and who owes how many."""
@@ -174,16 +105,25 @@ class Work:
             return 0
         return 4 * self.forward * (self.columns * self.length + self.n // 64) + 10 * self.n
 
-    def _workspace(self, item: int) -> int:
-        """Of all threads: rows, products, and the small matrices of sixteen candidates."""
-        small = _LANES * (
+    def _reset(self, item: int) -> int:
+        values = self.groups * triangle(self.inner) * (self.reset_rows + LANES)
+        values += PANEL * self.length + self.reset_rows * (self.length + 1)
+        return item * self._workers(self.reset_rows) * (values + self._small)
+
+    def _sweep(self, item: int) -> int:
+        values = self.columns * self.slots * (self.chunk + LANES)
+        return item * self._workers(self.chunk) * (values + self._small)
+
+    def _workers(self, rows: int) -> int:
+        """Threads that find so many rows to work on."""
+        return min(self.threads, -(-self.n // rows))
+
+    @property
+    def _small(self) -> int:
+        """The small matrices of sixteen candidates."""
+        return LANES * (
             2 * self.rank**2 + triangle(self.rank) + self.inner + triangle(self.inner)
         )
-        reset = self.groups * triangle(self.inner) * (self.reset_rows + _LANES)
-        reset += PANEL * self.length + self.reset_rows * (self.length + 1)
-        update = self.columns * self.slots * (self.chunk + _LANES)
-        workers = min(self.threads, -(-self.n // self.reset_rows))
-        return item * workers * (max(reset, update) + small)
 
     # ------------------------------------------------------------------- multiplications
     @property
@@ -211,8 +151,15 @@ class Work:
 
     @property
     def inverse(self) -> float:
-        """Of M^-1 and M^-1 F M^-1 for all groups, by tiles: about 2 and, in full tiles, 2.5."""
-        return 2.5 * self.groups * float(self.block) ** 3
+        """Of M^-1 and M^-1 F M^-1 for all groups."""
+        return self.groups * inversion(self.block, 1, pool_fisher=self.matrices == 4)
+
+    @property
+    def inverse_of_a_thread(self) -> float:
+        """Of that, those of the thread with most to do."""
+        if self.groups > 1:
+            return self.inverse / self.groups * -(-self.groups // self.threads)
+        return inversion(self.block, self.threads, pool_fisher=self.matrices == 4)
 
     @property
     def sweep(self) -> float:
@@ -300,7 +247,7 @@ def work_of(
     elif kind == "gaussian":
         links = 0
     gathered = candidates * (width * slots * length + (8 * outputs if slots == 1 else 0))
-    return Work(
+    work = Work(
         pool=n,
         n=candidates or n,
         m=m,
@@ -319,3 +266,5 @@ def work_of(
         threads=threads,
         chunk_rows=chunk_rows,
     )
+    waking = n * length * work.columns * slots + groups * work.block**2
+    return replace(work, threads=useful_threads(threads, float(waking)))

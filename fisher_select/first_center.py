@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select import mapped
 from fisher_select.arrays import FloatArray
 from fisher_select.ranks import Ranks
 
@@ -44,11 +45,14 @@ def first_center(
     """
     mean = _mean(X, ranks) if P is None else np.zeros(0)
     best, row = -math.inf, 0
+    file = mapped.file_of(P)
     for start, x in _chunks(X):
         if P is None:
             values = -np.sum((x - mean) ** 2, axis=1)
         else:
-            r = -P[start : start + len(x)].astype(np.float64, order="C")
+            p = P[start : start + len(x)]
+            r = -p.astype(np.float64, order="C")
+            mapped.let_go(file, p)
             r[np.arange(len(r)), r.argmin(axis=1)] += 1.0
             values = np.sum(x * x, axis=1) * np.sum(r * r, axis=1)
         at = int(np.argmax(values))
@@ -79,8 +83,11 @@ def _mean(X: FloatArray, ranks: Ranks | None) -> Float64:  # [d]
 
 def _chunks(X: FloatArray) -> Iterator[tuple[int, Float64]]:
     """Some rows at a time in float64, C order: a sum over a row has one order then."""
+    file = mapped.file_of(X)
     for start in range(0, len(X), _CHUNK_ROWS):
-        yield start, X[start : start + _CHUNK_ROWS].astype(np.float64, order="C")
+        rows = X[start : start + _CHUNK_ROWS]
+        yield start, rows.astype(np.float64, order="C")
+        mapped.let_go(file, rows)
 
 
 def _gather(ranks: Ranks | None, own: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -8,12 +8,15 @@ its own of one thread, as the engine works; figures are kept for the rest of the
 from __future__ import annotations
 
 import functools
+import mmap
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+from fisher_select import backends
 
 __all__ = ["Rates", "rates"]
 
@@ -22,6 +25,9 @@ _RUNS = 3
 _VALUES = 1 << 21  # of an operand, at the most
 _AT_ONCE = 1 << 22  # multiplications of a call, at the least: Python's own time is then nothing
 _MOST = 32  # products of a call
+_FRESH = 1 << 21  # bytes that are written for the first time
+_GAIN_ROWS, _GAIN_CLASSES = 256, 20  # of a small information gain, either set
+_GAIN_PRICE = 130  # multiplications, of a pair of rows and a class
 
 
 class Rates:
@@ -56,6 +62,47 @@ class Rates:
         whole = np.array_split(source, self._threads)
         seconds = self._best(lambda k: np.copyto(parts[k], whole[k]))
         return 2.0 * source.nbytes / seconds
+
+    @functools.cached_property
+    def loops(self) -> float:
+        """Multiplications that the engine's own vector loops make up for in a second.
+
+        Their prices are in multiplications of the fastest product where they were found: at 50
+        a nanosecond and core. There a pair of rows and a class took the information gain 2.6
+        ns; a machine whose BLAS is slow for its vector units takes less.
+        """
+        rng = np.random.default_rng(0)
+        rows = rng.standard_normal((_GAIN_ROWS, 16), dtype=np.float32)
+        weight = rng.standard_normal((16, _GAIN_CLASSES))
+        call = {
+            "features": rows,
+            "probabilities": None,
+            "eval_features": rows,
+            "weight": weight,
+            "bias": None,
+            "class_weights": np.ones(_GAIN_CLASSES),
+            "by_probability": True,
+            "normalize": False,
+            "learning_rate": 0.5,  # a step that moves every logit
+            "threads": 1,
+        }
+        engine = backends.get("cpu")
+        seconds = self._best(lambda _: engine.call("information_gain", **call))
+        return self._threads * _GAIN_ROWS**2 * _GAIN_CLASSES * _GAIN_PRICE / seconds
+
+    @functools.cached_property
+    def fresh(self) -> float:
+        """Bytes a second of memory that is written for the first time, page by page.
+
+        The kernel finds and clears a page for each: a hundred times slower than what follows.
+        """
+
+        def touch(_: int) -> None:
+            with mmap.mmap(-1, _FRESH) as memory:
+                for page in range(0, _FRESH, mmap.PAGESIZE):
+                    memory[page] = 1
+
+        return self._threads * _FRESH / self._best(touch)
 
     def _measure_product(
         self, dtype: str, rows: int, depth: int, columns: int, outer: bool

@@ -29,8 +29,13 @@ def file_of(array: object) -> mmap.mmap | None:
     return owner if advisable else None
 
 
-def let_go(file: mmap.mmap, rows: NDArray[np.generic]) -> None:
-    """Drop the pages of `rows`, which lie in `file`; they are read again when asked for."""
+def let_go(file: mmap.mmap | None, rows: NDArray[np.generic]) -> None:
+    """Drop the pages of `rows`, which lie in `file`; they are read again when asked for.
+
+    Nothing happens to rows of no file.
+    """
+    if file is None:
+        return
     start = np.frombuffer(file, dtype=np.uint8).ctypes.data
     first = (rows.ctypes.data - start) // mmap.PAGESIZE * mmap.PAGESIZE
     file.madvise(mmap.MADV_DONTNEED, first, rows.ctypes.data + rows.nbytes - start - first)

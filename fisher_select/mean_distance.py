@@ -15,7 +15,7 @@ from fisher_select.device_arrays import DeviceArray
 from fisher_select.errors import NumericalError
 from fisher_select.execution import resolve_execution
 from fisher_select.placement import place
-from fisher_select.pool_arrays import PoolArray, as_pool_matrix
+from fisher_select.pool_arrays import PoolArray, as_pool_matrix, host_chunks
 from fisher_select.progress import ProgressCallback
 from fisher_select.reference.mean_distance import LEVELS, MANTISSA_BITS
 
@@ -281,4 +281,4 @@ def _largest(engine: Backend, matrix: PoolArray) -> float:
     """Largest absolute value; of an array on a device, there."""
     if isinstance(matrix, DeviceArray):
         return float(engine.call("largest_entry", features=matrix))
-    return max(float(matrix.max()), -float(matrix.min()))
+    return max(max(float(rows.max()), -float(rows.min())) for _, rows in host_chunks(matrix))

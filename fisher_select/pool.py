@@ -39,8 +39,8 @@ def open_pool(path: str | Path, *, folder: str | Path | None = None) -> NDArray[
     Returns
     -------
     ndarray [n, d]
-        `fisher_select.bait` and `fisher_select.max_det` stream it: memory does not
-        grow with n beyond the engine's state.
+        The "cpu" engine streams it, whichever the strategy, and so do scores by NumPy: memory
+        does not grow with n beyond the engine's state.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,6 @@ from fisher_select.selection import Selection
 from fisher_select.shards import Shard, make_shard
 
 __all__ = ["Work", "select_together", "together"]
-
-_TIMEOUT = 300.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,12 @@ class Work:
     begin: Callable[[Shard, dict[str, Any]], None] | None = None
 
 
-def together(work: Work, options: dict[str, Any]) -> Selection:
-    """Run on the ranks of a group; takes `group`, `timeout` and `state` out of the options."""
+def together(
+    work: Work, group: Any, timeout: float, state: str | os.PathLike[str] | None
+) -> Selection:
+    """Run on the ranks of a group, as `fisher_select.distributed.bait` says."""
     require("torch", extra="torch")
-    state = options.pop("state", None)
-    ranks = TorchRanks(options.pop("group", None), options.pop("timeout", _TIMEOUT))
+    ranks = TorchRanks(group, timeout)
     with ranks.together():
         return select_together(ranks, work, None if state is None else Path(state))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fisher_select import mapped
 from fisher_select.arrays import (
     Array,
     FloatArray,
@@ -193,9 +194,11 @@ def _chunks(samples: Sequence[FloatArray]) -> Iterator[tuple[slice, Float64]]:
     n, C = samples[0].shape
     step = max(1, _CHUNK_VALUES // (len(samples) * C))
     buffer = np.empty((len(samples), step, C))
+    files = [mapped.file_of(sample) for sample in samples]
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         chunk = buffer[:, : rows.stop - start]
         for t, sample in enumerate(samples):
             chunk[t] = sample[rows]
+            mapped.let_go(files[t], sample[rows])
         yield rows, chunk

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import hosts
@@ -173,6 +175,20 @@ def test_every_strategy_takes_embeddings(name: str, data: Any) -> None:
     clf = fitted(dataset)
     found = query.query(clf, dataset, FREE, LABELED, y[LABELED], n=3, embeddings=X[order])
     assert len(set(found.tolist()) - set(LABELED.tolist())) == 3
+
+
+def test_embeddings_do_not_outlive_the_query(data: Any) -> None:
+    X, y, dataset = data
+    embeddings = X[np.concatenate([FREE, LABELED])]
+    alive = weakref.ref(embeddings)
+    gc.disable()
+    try:
+        query = FisherSelectEmbeddings("k_center")
+        query.query(None, dataset, FREE, LABELED, y[LABELED], n=3, embeddings=embeddings)
+        del embeddings
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 # ----------------------------------------------------------------------------- the protocol

@@ -96,13 +96,13 @@ def test_a_limit_names_the_nearest_mode_that_fits(call: Call) -> None:
     fits = call(*words, "1GB")[1]
     assert facts(fits)["memory limit"] == "1 GB: fits"
     assert "nearest" not in fits
-    own, other = call(*words, "1MB")[1].split("The nearest mode that fits:\n")
-    assert facts(own)["memory limit"] == "1 MB: does not fit"
-    options = {"batch_size": 20, "threads": 1, "memory_limit": "1MB"}
+    own, other = call(*words, "2MB")[1].split("The nearest mode that fits:\n")
+    assert facts(own)["memory limit"] == "2 MB: does not fit"
+    options = {"batch_size": 20, "threads": 1, "memory_limit": "2MB"}
     found = fs.plan((4000, 30), (4000, 8), **options).nearest
     assert found is not None
     assert facts(other)["mode"] == found.mode
-    assert facts(other)["memory limit"] == "1 MB: fits"
+    assert facts(other)["memory limit"] == "2 MB: fits"
     assert call(*words, "1kB")[1].endswith(
         "No mode fits: offer a smaller pool or narrower features.\n"
     )

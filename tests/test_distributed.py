@@ -6,6 +6,7 @@ What the engine does with a shard is tested without processes in test_shards.py.
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -29,8 +30,12 @@ import fisher_select as fs
 from fisher_select import cli_ranks, strategies
 
 pytestmark = pytest.mark.skipif(
-    not (distributed.is_available() and distributed.is_gloo_available()),
-    reason="this torch has no gloo",
+    not (
+        distributed.is_available()
+        and distributed.is_gloo_available()
+        and hasattr(distributed.ProcessGroup, "get_group_store")
+    ),
+    reason="this torch has no gloo, or is older than 2.9",
 )
 
 PATIENCE = 90.0  # seconds for processes that share a busy machine
@@ -171,8 +176,25 @@ def wait_for(path: Path, seconds: float) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("name", ["bait", "max_det", "k_center", "badge"])
+def test_defaults_are_those_of_one_process(name: str) -> None:
+    own = inspect.signature(getattr(fs.distributed, name)).parameters
+    whole = inspect.signature(getattr(fs, name)).parameters
+    shared = own.keys() & whole.keys()
+    assert {key: own[key].default for key in shared} == {
+        key: whole[key].default for key in shared
+    }
+    assert own.keys() - shared == {"group", "timeout", "state"}
+
+
 def test_without_a_process_group() -> None:
     with pytest.raises(ValueError, match=r"^group must be a process group, or torch"):
+        fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
+
+
+def test_an_older_torch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(distributed.ProcessGroup, "get_group_store")
+    with pytest.raises(ImportError, match=r"^a selection on several ranks needs torch 2\.9"):
         fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
 
 

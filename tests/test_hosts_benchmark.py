@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import hosts
-from benchmarks.hosts_child import HOSTS, Pool, Task, make_pool
+from benchmarks.hosts_child import HOSTS, Pool, Task, attempt, make_pool
 
 # small-text tells each time that a default of its GreedyCoreset has changed.
 pytestmark = pytest.mark.filterwarnings("ignore:Default distance metric:UserWarning")
@@ -25,9 +25,11 @@ LIMIT = 8 * 10**9
 RUN = {"seconds": 0.5, "inputs_bytes": 10**6, "peak_bytes": 3 * 10**6, "picks": [1, 2, 3]}
 
 
+TASK = Task("", "", 300, d=8, classes=3, batch_size=12, labeled=20, seed=0, memory_limit=0)
+
+
 def pool() -> Pool:
-    task = Task("", "", 0, d=8, classes=3, batch_size=0, labeled=20, seed=0, memory_limit=0)
-    return make_pool(task, n=300, batch_size=12)
+    return make_pool(TASK, n=TASK.n, batch_size=TASK.batch_size)
 
 
 @pytest.mark.parametrize("host", ["skactiveml", "small_text"])
@@ -45,6 +47,16 @@ def test_badge_takes_the_same_arrays() -> None:
     for side in ("ours", "theirs"):
         found = HOSTS["skactiveml"](side, "badge", given)
         assert len(set(np.asarray(found).tolist()) - set(given.labeled.tolist())) == 12
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 74.5 GiB"), RuntimeError("not enough memory")]
+)
+def test_a_side_that_runs_out_of_memory(error: Exception) -> None:
+    def host(*_: Any) -> Any:
+        raise error
+
+    assert attempt(host, TASK) == {"out_of_memory": str(error)}
 
 
 def row(rival: Any, **sides: Any) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ import pytest
 import fisher_select as fs
 from fisher_select import mapped
 
+# One selection each; X is a pool [n, 256], P its outputs [n, 8].
+_SELECTIONS = {
+    "bait": "fs.bait(X, likelihood='gaussian', oversample=1, **options)",
+    "k_center": "fs.k_center(X, labeled=np.arange(0, len(X), 997), **options)",
+    "gradient": "fs.k_center(X, P, embedding='gradient', **options)",
+    "badge": "fs.badge(X, P, **options)",
+    "max_det": "fs.max_det(X, P, labeled=[5, 900], **options)",
+    "information_gain": "fs.information_gain("
+    "X, P, eval_features=np.array(X[:64]), weight=W, kind='eig', **options)",
+}
+
 # Sweeps a file of 256 MB and prints the most pages of files it held meanwhile, in MB.
 _SWEEP = """
 import json, sys
@@ -21,10 +33,11 @@ import numpy as np
 from peak_memory import PeakMemory
 import fisher_select as fs
 
-X = np.load(sys.argv[1], mmap_mode=sys.argv[2])
-options = {"batch_size": 2, "oversample": 1, "backend": "cpu", "threads": 1}
+X, P = (np.load(path, mmap_mode=sys.argv[1]) for path in sys.argv[2:4])
+W = np.random.default_rng(0).standard_normal((X.shape[1], P.shape[1]))
+options = {"batch_size": 8, "backend": "cpu", "threads": 2}
 with PeakMemory("File") as peak:
-    picks = fs.bait(X, likelihood="gaussian", **options)
+    picks = SELECTION
 print(json.dumps({"mb": peak.mb, "picks": picks.indices.tolist()}))
 """
 
@@ -77,26 +90,37 @@ def test_picks_of_a_mapped_pool(file: Path, chunk_rows: int | None) -> None:
         np.testing.assert_array_equal(found.scores, expected.scores)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_sweep_holds_a_window_of_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "X.npy"
-    n, d = 262_144, 256
-    X = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n, d))
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """Features of 256 MB, and outputs of 8 MB."""
+    folder = tmp_path_factory.mktemp("mapped")
+    n, d, classes = 262_144, 256, 8
     draw = np.random.default_rng(0)
+    paths = folder / "X.npy", folder / "P.npy"
+    X = np.lib.format.open_memmap(paths[0], mode="w+", dtype=np.float32, shape=(n, d))
     for begin in range(0, n, 1 << 14):
         X[begin : begin + (1 << 14)] = draw.standard_normal((1 << 14, d), dtype=np.float32)
     X.flush()
     del X
+    np.save(paths[1], draw.dirichlet(np.ones(classes), n))
+    yield paths
+    for path in paths:
+        path.unlink()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("selection", _SELECTIONS)
+def test_a_window_of_the_file_is_held(pool: tuple[Path, Path], selection: str) -> None:
     answers = {}
     for mode in ("r", "c"):
         run = subprocess.run(
-            [sys.executable, "-c", _SWEEP, str(path), mode],
+            [sys.executable, "-c", _SWEEP.replace("SELECTION", _SELECTIONS[selection]), mode]
+            + [str(path) for path in pool],
             capture_output=True,
             text=True,
             check=True,
         )
         answers[mode] = json.loads(run.stdout)
-    path.unlink()
     assert answers["r"]["picks"] == answers["c"]["picks"]
-    assert answers["r"]["mb"] < 64
+    assert answers["r"]["mb"] < 100
     assert answers["c"]["mb"] > 200  # what it would be without letting go

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,16 @@ import pytest
 from problems import arguments
 
 import fisher_select as fs
+from fisher_select import cost
+from fisher_select.quantities import as_bytes
+from fisher_select.tiles import inversion
+
+# Last: the checkout must not hide the installed package.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 from benchmarks.bait_memory import measure
 from benchmarks.engine import Settings
 from benchmarks.plan_check import Case
-from fisher_select import cost
-from fisher_select.quantities import as_bytes
 
 
 def planned(case: Case, **options: Any) -> fs.Plan:
@@ -80,6 +86,22 @@ def test_seconds_are_positive_and_add_up() -> None:
     assert fs.plan((3_000, 8), (3_000, 4), batch_size=5, oversample=1).seconds["backward"] == 0
 
 
+def test_seconds_have_the_stages_of_a_prefilter() -> None:
+    call = arguments("softmax", 2_000, 6, 4) | {"batch_size": 5, "prefilter": 100}
+    assert set(fs.plan(**call).seconds) == set(fs.bait(**call, backend="cpu").seconds)
+
+
+@pytest.mark.parametrize("side", [1, 255, 256, 257, 600, 3_000])
+def test_multiplications_of_an_inverse(side: int) -> None:
+    """One tile makes all, many tiles tend to the eleven sixths that a triangle leaves."""
+    alone = inversion(side, 1, pool_fisher=True)
+    assert 11 / 6 < alone / side**3 < 6.0
+    assert alone / 2 <= inversion(side, 2, pool_fisher=True) <= alone
+    assert inversion(side, 1, pool_fisher=False) < alone
+    if side <= 256:
+        assert inversion(side, 8, pool_fisher=True) == alone
+
+
 def test_arrays_and_their_shapes_give_one_plan() -> None:
     for kind in ("softmax", "sigmoid", "dense", "gaussian"):
         call = arguments(kind, 200, 6, 4) | {"batch_size": 3, "threads": 1}
@@ -124,6 +146,24 @@ def test_a_limit_is_checked_before_any_work() -> None:
     np.testing.assert_array_equal(held.indices, free.indices)
     with pytest.raises(MemoryError, match=r"offer a smaller pool or narrower features$"):
         fs.bait(**call, memory_limit=1, backend="cpu")
+
+
+def test_the_published_size_says_what_fits_before_any_work() -> None:
+    """C = 100, d = 512, n = 50,000 has matrices of 82 GB; one block a class has 0.8 GB."""
+    n, d, classes = 50_000, 512, 100
+    found = fs.plan((n, d), (n, classes), batch_size=50, memory_limit="20GB")
+    assert re.match(
+        r"fisher='full': 103 GB, .* more than the 20 GB allowed, within which is "
+        r"fisher='block_diagonal': 9\d\d MB",
+        str(found),
+    )
+    X = np.broadcast_to(np.float32(1.0), (n, d))
+    P = np.broadcast_to(np.float32(1.0 / classes), (n, classes))
+    with pytest.raises(
+        MemoryError,
+        match=r"bait needs 103 GB .* more than the 20 GB .*; fisher='block_diagonal' needs 9",
+    ):
+        fs.bait(X, P, batch_size=50, memory_limit="20GB", backend="cpu")
 
 
 def test_a_limit_is_for_the_cpu_backend() -> None:

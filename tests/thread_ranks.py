@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fisher_select as fs
-from fisher_select import distributed
+from fisher_select import distributed, distributed_distance
 from fisher_select.together import select_together
 
 ARRAYS = ("X", "P", "factors")
@@ -87,11 +87,12 @@ def sharded(
     """The selection of each rank, with shards of these sizes."""
     edges = np.cumsum([0, *sizes])
     mine = threading.local()
-    monkeypatch.setattr(
-        distributed,
-        "together",
-        lambda work, options: select_together(mine.ranks, work, options.pop("state")),
-    )
+    for module in (distributed, distributed_distance):
+        monkeypatch.setattr(
+            module,
+            "together",
+            lambda work, _group, _timeout, state: select_together(mine.ranks, work, state),
+        )
 
     def work(ranks: ThreadRanks) -> fs.Selection:
         ranks.picks_left = stop_after

@@ -12,10 +12,6 @@ namespace {
 
 constexpr int64_t kTaskRows = 256;
 
-int64_t width(DType dtype) {
-    return static_cast<int64_t>(dtype == DType::float32 ? sizeof(float) : sizeof(double));
-}
-
 template <class T>
 void copy_all(const Context& context, const VectorsView& v, std::byte* to) {
     parallel_for(context, (v.rows + kTaskRows - 1) / kTaskRows, [&](int64_t task, int) {
@@ -72,17 +68,16 @@ int64_t padded_bytes(const VectorsView& v) {
 ExactDistance::ExactDistance(const Context& context, const VectorsView& features,
                              const MatrixView& probabilities, const DistanceKernels& kernels)
     : features_(contiguous(context, features, features_copy_)),
-      probabilities_(contiguous(
-          context,
-          {probabilities.data, probabilities.dtype, probabilities.rows, 1, probabilities.cols,
-           probabilities.row_stride, 0, probabilities.col_stride},
-          probabilities_copy_)),
+      probabilities_(contiguous(context, as_vectors(probabilities), probabilities_copy_)),
+      features_read_(features_, context.threads),
+      probabilities_read_(probabilities_, context.threads),
       kernels_(kernels) {
     if (!gradient()) return;
     likely_ = Buffer<int32_t>({rows()}, "the pool's classes", "select from a part of the pool");
     parallel_for(context, (rows() + kTaskRows - 1) / kTaskRows, [&](int64_t task, int) {
-        const int64_t end = std::min(rows(), (task + 1) * kTaskRows);
-        for (int64_t i = task * kTaskRows; i < end; ++i)
+        const int64_t begin = task * kTaskRows, end = std::min(rows(), begin + kTaskRows);
+        const SweptRows swept(probabilities_, begin, end - begin);
+        for (int64_t i = begin; i < end; ++i)
             likely_[i] = likeliest(address(probabilities_, i));
     });
 }
@@ -104,6 +99,7 @@ void ExactDistance::project(int64_t begin, int64_t count, const double* mean,
                             const double* basis, double* coordinates, double* squares) const {
     const VectorsView& v = features_;
     const void* first = address(v, begin);
+    const SweptRows swept(v, begin, count);
     if (v.dtype == DType::float32)
         kernels_.project_float(as<float>(first), v.row_stride, count, v.length, mean, basis,
                                coordinates, squares);
@@ -113,15 +109,18 @@ void ExactDistance::project(int64_t begin, int64_t count, const double* mean,
 }
 
 void ExactDistance::load_features(const Point& point, double* to) const {
+    features_read_.reads(point.features);
     load_vector(point.features, features_.dtype, length(), to);
 }
 
 void ExactDistance::load_residual(const Point& point, double* to) const {
+    probabilities_read_.reads(point.probabilities);
     for (int64_t c = 0; c < classes(); ++c) to[c] = residual(point, c);
 }
 
 void ExactDistance::load(const Point& point, double* values) const {
-    load_features(point, values);
+    reads(point);
+    load_vector(point.features, features_.dtype, length(), values);
     if (gradient())
         load_vector(point.probabilities, probabilities_.dtype, classes(), values + length());
 }

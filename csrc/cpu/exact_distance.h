@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "context.h"
 #include "distance_kernels.h"
+#include "scattered_rows.h"
 #include "view.h"
 
 namespace fisher_select::cpu {
@@ -25,7 +26,8 @@ class ExactDistance {
 public:
     /// Rows whose elements lie apart (Fortran order) cost a cache line an element at every
     /// distance, so such an array is copied once, whole; others are read where they are.
-    /// `probabilities` without data: the points are the features.
+    /// `probabilities` without data: the points are the features. Of a mapped file no more than
+    /// a window is held, whoever reads.
     ExactDistance(const Context& context, const VectorsView& features,
                   const MatrixView& probabilities, const DistanceKernels& kernels);
 
@@ -38,6 +40,8 @@ public:
 
     /// Exactly 0 where the two are equal, and a function of the two alone.
     double operator()(const Point& a, const Point& center) const {
+        reads(a);
+        reads(center);
         return gradient() ? between_gradients(a, center) : between_features(a, center);
     }
 
@@ -60,6 +64,10 @@ private:
     double between_features(const Point& a, const Point& center) const;
     double between_gradients(const Point& a, const Point& center) const;
     int32_t likeliest(const void* probabilities) const;
+    void reads(const Point& point) const {
+        features_read_.reads(point.features);
+        if (gradient()) probabilities_read_.reads(point.probabilities);
+    }
     double residual(const Point& a, int64_t c) const {
         return (c == a.likely ? 1.0 : 0.0) - value_at(a.probabilities, probabilities_.dtype, c);
     }
@@ -67,7 +75,8 @@ private:
     Buffer<std::byte> features_copy_, probabilities_copy_;
     VectorsView features_;       // [n, d], rows contiguous
     VectorsView probabilities_;  // [n, C], rows contiguous
-    Buffer<int32_t> likely_;     // [n]
+    mutable ScatteredRows features_read_, probabilities_read_;
+    Buffer<int32_t> likely_;  // [n]
     const DistanceKernels& kernels_;
 };
 

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "information_gain_kernels.h"
 #include "input_errors.h"
+#include "mapped_rows.h"
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
@@ -18,8 +19,8 @@
 namespace fisher_select::cpu {
 namespace {
 
-// Every product has this one shape, short blocks padded with zeros: then a pair's product has
-// the same bits wherever its rows stand, and equal samples tie.
+// Every product has one shape, short blocks padded with zeros: then a pair's product has the
+// same bits wherever its rows stand (see rows_at_once), and equal samples tie.
 constexpr int64_t kRows = kGainRows, kTile = 256;
 
 // Work of a task, in pairs times classes (eight features count as one): a fifth of a second at
@@ -78,6 +79,7 @@ public:
             for (int k = 0; k < classes_; ++k)
                 weight_[j * classes_ + k] = problem.weight.at(j, k);
         workers_.resize(static_cast<size_t>(context.threads));
+        rows_at_once_ = rows_at_once();
     }
 
     std::vector<double> run() {
@@ -96,6 +98,9 @@ public:
             parallel_for(context_, (blocks + step - 1) / step, [&](int64_t task, int thread) {
                 Worker& own = worker(thread);
                 const int64_t last = std::min(blocks, (task + 1) * step);
+                const SweptRows swept(problem_.features, task * step * kRows, step * kRows),
+                    swept_p(as_vectors(problem_.probabilities), task * step * kRows,
+                            step * kRows);
                 for (int64_t block = task * step; block < last; ++block)
                     score_block(block * kRows, begin, end, own, scores.data());
                 finished += std::min(n_, last * kRows) - task * step * kRows;
@@ -136,6 +141,37 @@ private:
         auto& own = workers_[static_cast<size_t>(thread)];
         if (!own) own = std::make_unique<Worker>(*this);
         return *own;
+    }
+
+    /// Pool rows of one product. Not every BLAS takes all rows of a product through the same
+    /// instructions, so equal rows are tried out: of as many as tie.
+    int64_t rows_at_once() {
+        Worker& own = worker(0);
+        for (int64_t k = 0; k < kTile * d_; ++k)
+            own.y[k] = static_cast<T>(k % 251 + 1) / T{251};  // no short fractions
+        for (int64_t i = 0; i < kRows; ++i)
+            std::copy_n(own.y.data(), d_, own.x.data() + i * d_);
+        int64_t rows = kRows;
+        for (; rows > 1; rows /= 2) {
+            multiply({own.x.data(), d_}, {own.y.data(), d_}, rows, own.products.data());
+            const auto tie = [&](int64_t j) {
+                const T* of_row = own.products.data() + j * kRows;
+                return std::equal(of_row + 1, of_row + rows, of_row);
+            };
+            int64_t j = 0;
+            while (j < kTile && tie(j)) ++j;
+            if (j == kTile) break;
+        }
+        return rows;
+    }
+
+    /// products [kTile, kRows] <- y x^T, so many rows of x at once.
+    void multiply(const RowChunk<T>& x, const RowChunk<T>& y, int64_t rows, T* products) const {
+        for (int64_t i = 0; i < kRows; i += rows)
+            context_.blas.gemm('T', 'N', static_cast<int>(rows), static_cast<int>(kTile),
+                               static_cast<int>(d_), T{1}, x.data + i * x.stride,
+                               static_cast<int>(x.stride), y.data, static_cast<int>(y.stride),
+                               T{0}, products + i, static_cast<int>(kRows));
     }
 
     /// own.logits of rows [begin, begin + block), always in float64.
@@ -216,10 +252,7 @@ private:
         tile.work = own.work.data();
         for (int64_t j = begin; j < end; j += kTile) {
             const RowChunk<T> y = load_block<T>(problem_.eval_features, j, kTile, own.y.data());
-            context_.blas.gemm('T', 'N', static_cast<int>(kRows), static_cast<int>(kTile),
-                               static_cast<int>(d_), T{1}, x.data, static_cast<int>(x.stride),
-                               y.data, static_cast<int>(y.stride), T{0}, own.products.data(),
-                               static_cast<int>(kRows));
+            multiply(x, y, rows_at_once_, own.products.data());
             tile.count = std::min(kTile, end - j);
             tile.s = s_.data() + j * classes_;
             tile.q = q_.data() + j * classes_;
@@ -242,6 +275,7 @@ private:
     const GainProblem& problem_;
     const GainKernels<T>& kernels_;
     int64_t n_, m_, d_;
+    int64_t rows_at_once_ = kRows;
     int classes_;
     Buffer<double> weight_;  // [d, classes]
     Buffer<T> s_, q_, h_;    // see GainTile

@@ -8,9 +8,11 @@
 
 #include "buffer.h"
 #include "dispatch.h"
+#include "mapped_rows.h"
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
+#include "scattered_rows.h"
 
 namespace fisher_select::cpu {
 namespace {
@@ -34,6 +36,7 @@ public:
           kernels_(mean_distance_kernels(problem.instruction_set)),
           to_itself_(problem.references.data == nullptr),
           references_(to_itself_ ? problem.features : problem.references),
+          references_read_(references_, context.threads),
           both_ways_(to_itself_ && problem.rows.all()),
           anchors_(sum_anchors(problem.bits)),
           n_(problem.features.rows),
@@ -108,6 +111,8 @@ private:
             const int64_t first = begin + block * kLanes,
                           count = std::min<int64_t>(kLanes, end - first);
             double* const to = panel_.data() + (first - begin) * d_;
+            for (int64_t i = first; i < first + count; ++i)
+                references_read_.reads(problem_.rows[i]);
             copy_rows(references_, problem_.rows, first, count, 0, to);
             for (int64_t i = 0; i < count * d_; ++i) to[i] *= problem_.scale;
         });
@@ -116,6 +121,7 @@ private:
     /// own.rows, a lane a row; lanes beyond the last row are 0.
     void pack_rows(int64_t begin, int64_t end, Worker& own) {
         const RowList all{nullptr, n_};
+        const SweptRows swept(problem_.features, begin, end - begin);
         for (int64_t row = begin; row < end; row += kLanes) {
             const int64_t count = std::min<int64_t>(kLanes, end - row);
             copy_rows(problem_.features, all, row, count, 0, own.packed.data());
@@ -192,6 +198,7 @@ private:
     const MeanDistanceKernels& kernels_;
     const bool to_itself_;
     const VectorsView references_;
+    ScatteredRows references_read_;
     const bool both_ways_;  // a distance serves both its rows
     const SumAnchors anchors_;
     const int64_t n_, d_, chunk_rows_, panel_rows_;

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "error.h"
 #include "linear_algebra.h"
+#include "mapped_rows.h"
 #include "parallel.h"
 #include "rows.h"
 
@@ -63,7 +64,9 @@ PivotedCholesky::PivotedCholesky(const Context& context, const Factors& factors,
       rows_({blocks_of(factors.count()) * kRows, width_}, kPurpose, kRemedy),
       residuals_({factors.count()}, kPurpose, kRemedy),
       known_({factors.count()}, kPurpose, kRemedy),
-      workers_(static_cast<size_t>(context.threads)) {
+      workers_(static_cast<size_t>(context.threads)),
+      vectors_read_(factors.vectors, context.threads),
+      probabilities_read_(as_vectors(factors.probabilities), context.threads) {
     internal_check(factors.link == Link::vector, "the kernel form is for factors of rank one");
     for (Worker& worker : workers_) {
         worker.x = Buffer<double>({factors.length()}, kPurpose, kRemedy);
@@ -121,6 +124,8 @@ void PivotedCholesky::load_pool() {
         std::unique_ptr<Block>& block = blocks[static_cast<size_t>(thread)];
         if (!block) block = std::make_unique<Block>(factors_, labeled_);
         const int64_t begin = task * kRows, count = std::min(kRows, n - begin);
+        const SweptRows swept(factors_.vectors, begin, count),
+            swept_p(as_vectors(factors_.probabilities), begin, count);
         load(begin, count, *block);
         if (labeled_ > 0) solve_block(begin, *block);
         for (int64_t i = 0; i < count; ++i) {
@@ -160,6 +165,8 @@ void PivotedCholesky::solve_block(int64_t begin, Block& block) {
 double PivotedCholesky::evaluate(int64_t row, double enough, int thread) {
     const int64_t d = factors_.length(), c = factors_.classes;
     Worker& own = workers_[static_cast<size_t>(thread)];
+    vectors_read_.reads(row);
+    probabilities_read_.reads(row);
     const double* x =
         load_rows(factors_.vectors, {nullptr, factors_.count()}, row, 1, 0, own.x.data()).data;
     factors_.link_coefficients(row, own.s.data(), nullptr);

@@ -19,6 +19,7 @@
 #include "context.h"
 #include "factors.h"
 #include "pool_kernels.h"
+#include "scattered_rows.h"
 
 namespace fisher_select::cpu {
 
@@ -79,6 +80,7 @@ private:
     std::vector<int64_t> picks_;   // rows
     std::vector<double> pivots_;   // [picks] sqrt(lam + residual)
     std::vector<Worker> workers_;  // one a thread
+    ScatteredRows vectors_read_, probabilities_read_;
     double log_det_ = 0.0;
 };
 

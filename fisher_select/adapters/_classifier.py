@@ -55,18 +55,7 @@ class ClassifierInputs:
         self.labeled = labeled
         self.labels = labels
         self._provide = {} if provide is None else provide
-        self._own: Mapping[str, Callable[[], Any]] = {
-            "features": self._features,
-            "probabilities": self._probabilities,
-            "samples": self._samples,
-            "weight": lambda: self._last_layer()[0],
-            "bias": lambda: None if "weight" in self._provide else self._last_layer()[1],
-            "eval_features": self._eval_features,
-            "eval_labels": self._eval_labels,
-            "model": self._module,
-            "pool": lambda: _numbers(self.rows),
-            "data": self._features,
-        } | dict(host)
+        self._host = host
         self._found: dict[str, Any] = {}
 
     def get(self, name: str) -> Any:
@@ -78,13 +67,19 @@ class ClassifierInputs:
             The classifier does not have it; the message says what would give it.
         """
         if name not in self._found:
-            own = self._own[name]
-            given = self._provide.get(name)
-            self._found[name] = own() if given is None else given(self.model, self.rows)
+            if name in self._provide:
+                self._found[name] = self._provide[name](self.model, self.rows)
+            elif name in self._host:
+                self._found[name] = self._host[name]()
+            else:
+                self._found[name] = _OWN[name](self)
         return self._found[name]
 
     def _features(self) -> NDArray[Any]:
         return dense(self.rows)
+
+    def _pool(self) -> NDArray[Any]:
+        return _numbers(self.rows)
 
     def _probabilities(self) -> Any:
         return self._fitted("predict_proba", "probabilities").predict_proba(self.rows)
@@ -102,6 +97,12 @@ class ClassifierInputs:
             # The members of scikit-learn's ensembles know classes by number.
             sample[:, member.classes_.astype(int)] = member.predict_proba(rows[:, used])
         return samples
+
+    def _weight(self) -> NDArray[Any]:
+        return self._last_layer()[0]
+
+    def _bias(self) -> NDArray[Any] | None:
+        return None if "weight" in self._provide else self._last_layer()[1]
 
     def _last_layer(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """W [d, C] and b [C] with softmax(features W + b) = predict_proba, which is checked."""
@@ -160,6 +161,21 @@ class ClassifierInputs:
         return ValueError(
             f"{name} must be given: {what}{has}; pass a function for {name!r} in provide"
         )
+
+
+# Not methods of one object: it would hold itself, and its arrays would outlive the query.
+_OWN: Mapping[str, Callable[[ClassifierInputs], Any]] = {
+    "features": ClassifierInputs._features,
+    "data": ClassifierInputs._features,
+    "pool": ClassifierInputs._pool,
+    "probabilities": ClassifierInputs._probabilities,
+    "samples": ClassifierInputs._samples,
+    "weight": ClassifierInputs._weight,
+    "bias": ClassifierInputs._bias,
+    "eval_features": ClassifierInputs._eval_features,
+    "eval_labels": ClassifierInputs._eval_labels,
+    "model": ClassifierInputs._module,
+}
 
 
 def _inside(model: Any) -> list[Any]:
