@@ -44,6 +44,21 @@ ENGINE_TESTS = [
     "tests/test_threads.py",
     "tests/test_top_classes.py",
 ]
+TORCH_TESTS = [
+    "tests/test_agent.py",
+    "tests/test_diagonal.py",
+    "tests/test_distributed.py",
+    "tests/test_features.py",
+    "tests/test_fisher_mask.py",
+    "tests/test_from_model.py",
+    "tests/test_loop.py",
+    "tests/test_models.py",
+    "tests/test_policy.py",
+    "tests/test_reinforcement.py",
+    "tests/test_strategies.py",
+    "tests/test_training.py",
+    "tests/test_uncertainty.py",
+]
 EMULATED_TESTS = [
     "tests/test_cuda_memory.py",
     "tests/test_cuda_picks.py",
@@ -231,25 +246,34 @@ def wheel(session: nox.Session) -> None:
     ids=["3.11-oldest", "3.11-newest", "3.12", "3.13"],
 )
 def compat(session: nox.Session, versions: str) -> None:
-    """Run the engine's tests on the ends of what is supported: Python and dependencies.
+    """Build and run the engine's tests on the ends of what is supported.
 
-    ``-- FOLDER`` takes the wheels that lie there; otherwise one is built. On 3.11, for which
-    every oldest release has a wheel, the tests that need torch are run as well.
+    The oldest are Python, the build's tools, the dependencies, and what comes with torch, whose
+    oldest release brings gigabytes of CUDA. ``-- FOLDER`` takes the wheels that lie there
+    instead of building one. On 3.11, for which every oldest release has a wheel, the tests that
+    need torch are run as well.
     """
     project = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
-    needs = project["dependencies"]
+    build, needs, tests = list(BUILD), project["dependencies"], ENGINE_TESTS
+    if session.python == "3.11":
+        needs = needs + project["optional-dependencies"]["experiments"]
+        tests = tests + TORCH_TESTS
+    env, options = {}, ["-m", "not cuda", "-k", "not [reference"]
     if versions == "oldest":
-        needs = [need.replace(">=", "==") for need in needs]
+        build, needs = ([need.replace(">=", "==") for need in old] for old in (build, needs))
+        env["PIP_CONSTRAINT"] = os.devnull  # CI's holds torch where it is
+        options += ["-W", "ignore::DeprecationWarning"]  # theirs, of what is newer beneath them
     folder = Path(session.posargs[0]) if session.posargs else Path(session.create_tmp())
     if not session.posargs:
-        session.run("pip", "wheel", "--no-deps", f"--wheel-dir={folder}", CUDA_OFF, ".")
+        session.install(*build)
+        command = ("pip", "wheel", "--no-deps", "--no-build-isolation", CUDA_OFF)
+        session.run(*command, f"--wheel-dir={folder}", ".")
     tag = f"cp{str(session.python).replace('.', '')}"
     (built,) = folder.glob(f"fisher_select-*-{tag}-{tag}-*.whl")
-    torch = ["torch"] if session.python == "3.11" else []
-    session.install("--only-binary=:all:", str(built), *needs, *torch, "pytest", "hypothesis")
+    wanted = (str(built), *needs, "pytest", "hypothesis")
+    session.install("--only-binary=:all:", *wanted, env=env)
     session.run("pip", "list")
-    few = ("-m", "not cuda", "-k", "not [reference")
-    session.run("pytest", *few, *ENGINE_TESTS, "tests/test_packaging.py")
+    session.run("pytest", *options, *tests, "tests/test_packaging.py")
     session.run("python", "tests/smoke.py")
 
 

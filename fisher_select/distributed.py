@@ -107,7 +107,7 @@ def bait(
         A rank died, was more than `timeout` seconds behind, or stopped with an error of its
         own, which that rank raises.
     NumericalError, ImportError, MemoryError
-        As `fisher_select.bait`.
+        As `fisher_select.bait`; ImportError with a torch before 2.9 as well.
 
     Notes
     -----

@@ -101,9 +101,17 @@ class TorchRanks:
     """
 
     def __init__(self, group: Any, timeout: float) -> None:
+        import torch
         from torch import distributed
 
         self._timeout = as_real("timeout", timeout, above=0.0)
+        if distributed.is_available() and not hasattr(
+            distributed.ProcessGroup, "get_group_store"
+        ):
+            raise ImportError(
+                "a selection on several ranks needs torch 2.9 or newer, got "
+                f"{torch.__version__}"
+            )
         if not (distributed.is_available() and distributed.is_initialized()):
             raise ValueError(
                 "group must be a process group, or torch.distributed must be initialised: run "

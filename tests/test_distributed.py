@@ -30,8 +30,12 @@ import fisher_select as fs
 from fisher_select import cli_ranks, strategies
 
 pytestmark = pytest.mark.skipif(
-    not (distributed.is_available() and distributed.is_gloo_available()),
-    reason="this torch has no gloo",
+    not (
+        distributed.is_available()
+        and distributed.is_gloo_available()
+        and hasattr(distributed.ProcessGroup, "get_group_store")
+    ),
+    reason="this torch has no gloo, or is older than 2.9",
 )
 
 PATIENCE = 90.0  # seconds for processes that share a busy machine
@@ -185,6 +189,12 @@ def test_defaults_are_those_of_one_process(name: str) -> None:
 
 def test_without_a_process_group() -> None:
     with pytest.raises(ValueError, match=r"^group must be a process group, or torch"):
+        fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
+
+
+def test_an_older_torch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(distributed.ProcessGroup, "get_group_store")
+    with pytest.raises(ImportError, match=r"^a selection on several ranks needs torch 2\.9"):
         fs.distributed.bait(np.ones((3, 2)), likelihood="gaussian", batch_size=1)
 
 
