@@ -34,10 +34,8 @@ public:
     template <class Visit>
     void visit_screened(const Visit& visit) {
         apply_pending_update();
-        if (partial_)
-            visit(partial_->scores());
-        else
-            single_ ? visit(single_->scores()) : visit(double_->scores());
+        const RowList whose = partial_ ? partial_->looked_at() : RowList{nullptr, count()};
+        single_ ? visit(single_->scores(), whose) : visit(double_->scores(), whose);
     }
     void exact(const std::vector<int64_t>& candidates, double* scores);
     void commit(int64_t candidate);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kStripe = 1 << 14;  // candidates of a task that looks for contenders
 constexpr size_t kLeaders = 16;       // whose best is the bar for all the others
-constexpr size_t kAtOnce = 64;        // scored before the bar is raised
+constexpr size_t kAtOnce = 32;        // scored before the bar is raised
 constexpr int64_t kSample = 1024, kSamplePart = 4;  // at most, and at most one in so many
 constexpr size_t kFineSample = 128;                 // of it the best, for the finer screen
 // Of the sample those count whose gain is this part of its best: others cannot win anyway.
@@ -25,20 +25,20 @@ constexpr float kInTheRace = 0.25F;
 // What the sample may have missed, more of it the longer ago: of today's screen the winners
 // were within 0.9 of what it showed, of gains twenty picks ago within 1.25.
 constexpr float kSlack = 0.05F, kSlackOfAPick = 0.0125F, kMostSlack = 0.3F;
+constexpr float kFineSlack = 0.02F;
 // A screen that may be this much too low takes more directions, up to so many.
 constexpr float kCoarse = 1.25F;
 constexpr int64_t kMostCoarse = 32;
 constexpr float kNever = std::numeric_limits<float>::lowest();
 
-/// The most that is left now of what was seen `picks` ago, with the slack.
+/// The most that is left now of what was seen then, of some of the sample, with a slack.
 float most_left(const std::vector<float>& then, const std::vector<float>& now,
-                const std::vector<size_t>& in_the_race, size_t picks) {
+                const std::vector<size_t>& in_the_race, float slack) {
     float most = 0.0F;
     for (size_t k : in_the_race)
         if (then[k] > 0.0F) most = std::max(most, now[k] / then[k]);
     if (!(most > 0.0F)) return std::numeric_limits<float>::max();  // nobody tells, none waits
-    return most *
-           (1.0F + std::min(kSlack + kSlackOfAPick * static_cast<float>(picks), kMostSlack));
+    return (1.0F + slack) * most;
 }
 
 }  // namespace
@@ -55,8 +55,7 @@ LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
       owed_(context, pool, options.picks),
       seen_(static_cast<size_t>(count_)),
       seen_age_(static_cast<size_t>(count_)),
-      seen_exactly_(static_cast<size_t>(count_)),
-      shown_(static_cast<size_t>(count_)) {
+      seen_exactly_(static_cast<size_t>(count_)) {
     const auto part = static_cast<uint64_t>(std::max(kSamplePart, ceil_div(count_, kSample)));
     for (int64_t i = 0; i < count_; ++i)
         if (random_word(options.seed, static_cast<uint64_t>(i)) % part == 0)
@@ -101,7 +100,7 @@ void LazySweep::update(const Buffer<double>& panel) {
     look();
 }
 
-/// Sees to it that scores() holds the best.
+/// Sees to it that the best is among those looked at.
 void LazySweep::look() {
     score(sample_);
     measure_fall();
@@ -121,9 +120,10 @@ void LazySweep::look() {
             return;
         }
     }
-    std::fill(shown_.begin(), shown_.end(), kNever);
+    current_.clear();
     for (int64_t i : exact_)
-        if (free(i) && owed_.current(i)) shown_[static_cast<size_t>(i)] = pool_.scores()[i];
+        if (free(i) && owed_.current(i)) current_.push_back(i);
+    std::sort(current_.begin(), current_.end());
 }
 
 /// Candidates by what a finer screen says that they may gain, the best first.
@@ -151,7 +151,7 @@ void LazySweep::measure_fall() {
         if (now[k] >= kInTheRace * best) in_the_race.push_back(k);
 
     std::vector<float> coarse = screened(sample_, coarse_);
-    while (most_left(coarse, now, in_the_race, 0) > kCoarse &&
+    while (most_left(coarse, now, in_the_race, kSlack) > kCoarse &&
            coarse_ + SubspaceScreen::kStep <= std::min(kMostCoarse, screen_.directions())) {
         coarse_ += SubspaceScreen::kStep;
         coarse = screened(sample_, coarse_);
@@ -161,9 +161,12 @@ void LazySweep::measure_fall() {
     for (History* history : {&screen_history_, &exact_history_}) {
         const auto today = history->seen.size() - 1;
         history->left.clear();
-        for (size_t age = 0; age <= today; ++age)
+        for (size_t age = 0; age <= today; ++age) {
+            const auto picks = static_cast<float>(today - age);
             history->left.push_back(
-                most_left(history->seen[age], now, in_the_race, today - age));
+                most_left(history->seen[age], now, in_the_race,
+                          std::min(kSlack + kSlackOfAPick * picks, kMostSlack)));
+        }
     }
 
     // The finest screen is for a few, so a few tell how far it is off.
@@ -178,7 +181,7 @@ void LazySweep::measure_fall() {
         few.push_back(sample_[k]);
         gains.push_back(now[k]);
     }
-    fine_left_ = most_left(screened(few, screen_.directions()), gains, all, 0);
+    fine_left_ = most_left(screened(few, screen_.directions()), gains, all, kFineSlack);
 }
 
 float LazySweep::bound(int64_t candidate) const {

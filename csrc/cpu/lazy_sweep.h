@@ -35,7 +35,7 @@ namespace fisher_select::cpu {
 class LazySweep final : public PartialSweep {
 public:
     /// The pool needs no reset, and lies in Layout::rows. Beyond its own memory: a panel and
-    /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 19
+    /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 15
     /// bytes a candidate.
     LazySweep(const Context& context, PoolState<float>& pool, const Information& information,
               const SearchOptions& options);
@@ -43,8 +43,9 @@ public:
     void restart(const std::vector<char>& taken) override;
     void take(int64_t candidate) override;
     void update(const Buffer<double>& panel) override;
-    const float* scores() const override {
-        return full_sweep_ ? pool_.scores() : shown_.data();
+    RowList looked_at() const override {
+        return full_sweep_ ? RowList{nullptr, count_}
+                           : RowList{current_.data(), static_cast<int64_t>(current_.size())};
     }
     const std::vector<char>& stateless() const override { return stateless_; }
 
@@ -85,8 +86,8 @@ private:
     std::vector<float> seen_;        // gains, when last screened or scored,
     std::vector<int32_t> seen_age_;  // after so many commits
     std::vector<char> seen_exactly_, taken_, stateless_;
-    std::vector<float> shown_;
-    std::vector<int64_t> sample_, exact_;  // exact_: candidates with a state
+    std::vector<int64_t> sample_;
+    std::vector<int64_t> exact_, current_;  // with a state; of these, free and up to date
     History exact_history_, screen_history_;
     bool full_sweep_ = false;
 };

@@ -13,7 +13,7 @@ namespace {
 // Candidates stop at ages that are multiples of this, and are joined there by younger ones:
 // the larger a visit, the faster.
 constexpr int64_t kStation = 4;
-constexpr int64_t kLeastPart = 32;  // candidates that are worth a thread
+constexpr int64_t kLeastPart = 16;  // candidates that are worth a thread
 constexpr const char* kRemedy = "lower batch_size or oversample, or choose search='full'";
 
 }  // namespace

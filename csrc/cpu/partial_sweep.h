@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "buffer.h"
+#include "view.h"
 
 namespace fisher_select::cpu {
 
@@ -25,8 +26,8 @@ public:
     /// A commit, U | R as PoolState::update has it.
     virtual void update(const Buffer<double>& panel) = 0;
 
-    /// The scores of the candidates looked at; the lowest float for the others.
-    virtual const float* scores() const = 0;
+    /// Candidates whose scores in the pool are those of today, in order.
+    virtual RowList looked_at() const = 0;
 
     /// 1 for candidates that were taken, or have no state.
     virtual const std::vector<char>& stateless() const = 0;

@@ -12,12 +12,14 @@
 
 #include "error.h"
 #include "greedy.h"
+#include "view.h"
 
 namespace fisher_select::cpu {
 
 /// What an Objective offers:
 ///   int64_t count() const                          candidates
-///   template visit_screened(f)                     f(const T* scores) after pending updates
+///   template visit_screened(f)                     f(const T* scores, RowList whose), after
+///                                                  pending updates
 ///   void exact(const std::vector<int64_t>&, double* scores)
 ///   bool same(int64_t, int64_t) const              identical to the last bit
 ///   void commit(int64_t candidate)
@@ -87,10 +89,10 @@ private:
     bool collect_leaders() {
         bool sound = true;
         leaders_.count = 0;
-        objective_.visit_screened([&](const auto* scores) {
-            const int64_t n = objective_.count();
+        objective_.visit_screened([&](const auto* scores, const RowList& whose) {
             auto best = -std::numeric_limits<double>::infinity();
-            for (int64_t i = 0; i < n; ++i) {
+            for (int64_t k = 0; k < whose.count; ++k) {
+                const int64_t i = whose[k];
                 if (taken_[static_cast<size_t>(i)]) continue;
                 const double score = static_cast<double>(scores[i]);
                 if (!std::isfinite(score)) sound = false;
@@ -98,10 +100,12 @@ private:
             }
             if (!sound) return;
             const double bar = best - margin_ * std::abs(best);
-            for (int64_t i = 0; i < n; ++i)
+            for (int64_t k = 0; k < whose.count; ++k) {
+                const int64_t i = whose[k];
                 if (static_cast<double>(scores[i]) >= bar && !taken_[static_cast<size_t>(i)])
                     leaders_.admit({i, static_cast<double>(scores[i]), 0.0},
                                    [&](int64_t a, int64_t b) { return objective_.same(a, b); });
+            }
         });
         return sound;
     }

@@ -3,7 +3,6 @@
 #include "stochastic_sweep.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "parallel.h"
 #include "portable.h"
@@ -23,8 +22,7 @@ StochasticSweep::StochasticSweep(const Context& context, PoolState<float>& pool,
       information_(information),
       count_(pool.rows().count),
       options_(options),
-      owed_(context, pool, options.picks),
-      shown_(static_cast<size_t>(count_)) {}
+      owed_(context, pool, options.picks) {}
 
 void StochasticSweep::restart(const std::vector<char>& taken) {
     pool_.reset(information_);
@@ -49,10 +47,8 @@ void StochasticSweep::update(const Buffer<double>& panel) {
 }
 
 void StochasticSweep::look() {
-    std::fill(shown_.begin(), shown_.end(), std::numeric_limits<float>::lowest());
-    const std::vector<int64_t> drawn = draw();
-    made_ += pool_.update_cost() * static_cast<double>(owed_.pay(drawn));
-    for (int64_t i : drawn) shown_[static_cast<size_t>(i)] = pool_.scores()[i];
+    drawn_ = draw();
+    made_ += pool_.update_cost() * static_cast<double>(owed_.pay(drawn_));
 }
 
 /// Of the free candidates a part, or where that is nobody all. Draws depend on seed, pick and

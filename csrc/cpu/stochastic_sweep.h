@@ -16,14 +16,16 @@ namespace fisher_select::cpu {
 
 class StochasticSweep final : public PartialSweep {
 public:
-    /// Beyond the pool's own memory: a panel a pick, and 10 bytes a candidate.
+    /// Beyond the pool's own memory: a panel a pick, and some 20 bytes a candidate.
     StochasticSweep(const Context& context, PoolState<float>& pool,
                     const Information& information, const SearchOptions& options);
 
     void restart(const std::vector<char>& taken) override;
     void take(int64_t candidate) override;
     void update(const Buffer<double>& panel) override;
-    const float* scores() const override { return shown_.data(); }
+    RowList looked_at() const override {
+        return {drawn_.data(), static_cast<int64_t>(drawn_.size())};
+    }
     const std::vector<char>& stateless() const override { return taken_; }
 
 private:
@@ -38,7 +40,7 @@ private:
     OwedCommits owed_;
     int64_t picks_ = 0;  // of the stage
     std::vector<char> taken_;
-    std::vector<float> shown_;
+    std::vector<int64_t> drawn_;
 };
 
 }  // namespace fisher_select::cpu

@@ -113,8 +113,8 @@ void SubspaceScreen::restart(const Information& information) {
                            basis_.data(), d, 0.0, image.data(), d);
         context_.blas.gemm('T', 'N', side, side, d, 1.0, basis_.data(), d, image.data(), d, 0.0,
                            form(of_p, group, task % blocks_), side);
+        load_weights(of_p, group, task % blocks_);
     });
-    load_weights();
 }
 
 void SubspaceScreen::update(const Buffer<double>& panel) {
@@ -137,20 +137,18 @@ void SubspaceScreen::update(const Buffer<double>& panel) {
         subtract(false, left, right);
         subtract(true, left, right + r * q);
         subtract(true, left + r * q, right);
+        for (const bool of_p : {false, true}) load_weights(of_p, group, block);
     });
-    load_weights();
 }
 
-void SubspaceScreen::load_weights() {
+void SubspaceScreen::load_weights(bool of_p, int64_t group, int64_t block) {
     const int64_t q = directions_;
-    for (int64_t block = 0; block < block_count(); ++block) {
-        const double* from = forms_.data() + block * q * q;
-        float* to = weights_.data() + block * triangle_of(q);
-        for (int64_t i = 0; i < q; ++i)
-            for (int64_t j = 0; j <= i; ++j)
-                *to++ = static_cast<float>(i == j ? from[i * q + i]
-                                                  : from[i * q + j] + from[j * q + i]);
-    }
+    const double* from = form(of_p, group, block);
+    float* to = weights_.data() + (from - forms_.data()) / (q * q) * triangle_of(q);
+    for (int64_t i = 0; i < q; ++i)
+        for (int64_t j = 0; j <= i; ++j)
+            *to++ = static_cast<float>(i == j ? from[i * q + i]
+                                              : from[i * q + j] + from[j * q + i]);
 }
 
 void SubspaceScreen::compute(const int64_t* candidates, int64_t count, int64_t q, float* work,

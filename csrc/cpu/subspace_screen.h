@@ -56,7 +56,7 @@ private:
     static int64_t triangle_of(int64_t q) { return q * (q + 1) / 2; }
     void choose_directions(const RowList& rows);
     void load_vectors(const RowList& rows);
-    void load_weights();
+    void load_weights(bool of_p, int64_t group, int64_t block);
     int64_t block_count() const { return 2 * factors_.groups * blocks_; }
     double* form(bool of_p, int64_t group, int64_t block) {
         return forms_.data() +
