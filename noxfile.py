@@ -270,8 +270,9 @@ def compat(session: nox.Session, versions: str) -> None:
         session.run(*command, f"--wheel-dir={folder}", ".")
     tag = f"cp{str(session.python).replace('.', '')}"
     (built,) = folder.glob(f"fisher_select-*-{tag}-{tag}-*.whl")
-    wanted = (str(built), *needs, "pytest", "hypothesis")
-    session.install("--only-binary=:all:", *wanted, env=env)
+    session.install("--only-binary=:all:", *needs, "pytest", "hypothesis", env=env)
+    # Forced: pip takes a wheel of the same version, of an earlier run, for this one.
+    session.install("--force-reinstall", "--no-deps", str(built))
     session.run("pip", "list")
     session.run("pytest", *options, *tests, "tests/test_packaging.py")
     session.run("python", "tests/smoke.py")
