@@ -16,6 +16,7 @@ from fisher_select.tiles import inversion
 __all__ = ["Work", "work_of"]
 
 _SLICE = 1 << 26, 1 << 17  # bytes of state, and rows, that a prefilter scores together
+_DIRECTIONS, _SAMPLE, _VISIT = 56, 1024, 272  # of a lazy search, rows of a visit padded
 _OWN = 200_000  # bytes that a thread touches of its stack and of what malloc keeps for it
 
 
@@ -100,10 +101,21 @@ class Work(Sizes):
         return part._state(8) + part._reset(8) + converted + 32 * self.n
 
     def _waiting(self) -> int:
-        """The commits that candidates of a lazy search owe, and who owes how many."""
+        """What a lazy search keeps; a stochastic one keeps less.
+
+        The commits that candidates owe and what the sample gained after each; Q and P in
+        float32, half of each pair of classes; the pool in a few directions, with what was seen
+        of each candidate; and workspaces for visits.
+        """
         if not self.lazy:
             return 0
-        return 4 * self.forward * (self.columns * self.length + self.n // 64) + 10 * self.n
+        directions = min(_DIRECTIONS, self.length)
+        picks = 4 * self.forward * (self.columns * self.length + 2 * _SAMPLE)
+        packed = 8 * self.pairs * self.length**2
+        candidates = self.n * (15 + 4 * directions * self.slots)
+        products = 3 * self.groups * triangle(self.inner) + self.columns * self.slots
+        visit = triangle(directions) + 2 * self.slots * self.length + products
+        return picks + packed + candidates + 4 * self.threads * _VISIT * visit
 
     def _reset(self, item: int) -> int:
         values = self.groups * triangle(self.inner) * (self.reset_rows + LANES)

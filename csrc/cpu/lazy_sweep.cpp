@@ -21,14 +21,14 @@ constexpr size_t kAtOnce = 32;        // scored before the bar is raised
 constexpr int64_t kSample = 1024, kSamplePart = 4;  // at most, and at most one in so many
 constexpr size_t kFineSample = 128;                 // of it the best, for the finer screen
 // Of the sample those count whose gain is this part of its best: others cannot win anyway.
-constexpr float kInTheRace = 0.25F;
+constexpr float kInTheRace = 0.25F, kAwake = 0.125F;
 // What the sample may have missed, more of it the longer ago: of today's screen the winners
 // were within 0.9 of what it showed, of gains twenty picks ago within 1.25.
-constexpr float kSlack = 0.05F, kSlackOfAPick = 0.0125F, kMostSlack = 0.3F;
-constexpr float kFineSlack = 0.02F;
+constexpr float kSlack = 0.05F, kSlackOfAPick = 0.02F, kMostSlack = 0.4F;
+constexpr float kFineSlack = 0.03F;
 // A screen that may be this much too low takes more directions, up to so many.
 constexpr float kCoarse = 1.25F;
-constexpr int64_t kMostCoarse = 32;
+constexpr int64_t kMostCoarse = 48;
 constexpr float kNever = std::numeric_limits<float>::lowest();
 
 /// The most that is left now of what was seen then, of some of the sample, with a slack.
@@ -79,6 +79,7 @@ void LazySweep::restart(const std::vector<char>& taken) {
     std::iota(all.begin(), all.end(), 0);
     screen(all);
     score(sample_);
+    best_of_sample_ = kNever;
     look();
 }
 
@@ -102,7 +103,6 @@ void LazySweep::update(const Buffer<double>& panel) {
 
 /// Sees to it that the best is among those looked at.
 void LazySweep::look() {
-    score(sample_);
     measure_fall();
     float bar = visit_leaders();
     std::vector<int64_t> candidates = contenders(bar);
@@ -138,23 +138,37 @@ std::vector<LazySweep::Ranked> LazySweep::rank(const std::vector<int64_t>& candi
     return ranked;
 }
 
-/// The sample is up to date: what became of the gains it had after each commit.
+/// What became of the gains that the sample had after each commit.
 void LazySweep::measure_fall() {
-    std::vector<float> now;
-    float best = kNever;
-    for (int64_t i : sample_) {
-        now.push_back(pool_.scores()[i]);
-        if (free(i)) best = std::max(best, now.back());
-    }
+    // Those far from the race sit out, and are nothing to go by, until the others have fallen.
+    std::vector<size_t> places;
+    std::vector<int64_t> awake;
+    for (size_t k = 0; k < sample_.size(); ++k)
+        if (pool_.scores()[sample_[k]] >= kAwake * best_of_sample_) {
+            places.push_back(k);
+            awake.push_back(sample_[k]);
+        }
+    score(awake);
+    best_of_sample_ = kNever;
+    for (int64_t i : awake)
+        if (free(i)) best_of_sample_ = std::max(best_of_sample_, pool_.scores()[i]);
+    std::vector<float> now(sample_.size(), 0.0F);
     std::vector<size_t> in_the_race;
-    for (size_t k = 0; k < now.size(); ++k)
-        if (now[k] >= kInTheRace * best) in_the_race.push_back(k);
-
-    std::vector<float> coarse = screened(sample_, coarse_);
+    for (size_t k : places) {
+        now[k] = pool_.scores()[sample_[k]];
+        if (now[k] >= kInTheRace * best_of_sample_) in_the_race.push_back(k);
+    }
+    const auto screen_sample = [&] {
+        const std::vector<float> gains = screened(awake, coarse_);
+        std::vector<float> seen(sample_.size(), 0.0F);
+        for (size_t k = 0; k < places.size(); ++k) seen[places[k]] = gains[k];
+        return seen;
+    };
+    std::vector<float> coarse = screen_sample();
     while (most_left(coarse, now, in_the_race, kSlack) > kCoarse &&
            coarse_ + SubspaceScreen::kStep <= std::min(kMostCoarse, screen_.directions())) {
         coarse_ += SubspaceScreen::kStep;
-        coarse = screened(sample_, coarse_);
+        coarse = screen_sample();
     }
     screen_history_.seen.push_back(std::move(coarse));
     exact_history_.seen.push_back(now);

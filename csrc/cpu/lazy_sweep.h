@@ -87,6 +87,7 @@ private:
     std::vector<int32_t> seen_age_;  // after so many commits
     std::vector<char> seen_exactly_, taken_, stateless_;
     std::vector<int64_t> sample_;
+    float best_of_sample_ = 0.0F;
     std::vector<int64_t> exact_, current_;  // with a state; of these, free and up to date
     History exact_history_, screen_history_;
     bool full_sweep_ = false;

@@ -15,7 +15,7 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kMost = 40;       // directions: with more a screen saves too little
+constexpr int64_t kMost = 56;       // directions: with more a screen saves too little
 constexpr double kLeading = 0.95;   // of the squares
 constexpr int64_t kSampled = 2048;  // vectors that the directions are chosen by
 constexpr uint64_t kSeed = 21;      // any will do; a fixed one repeats
