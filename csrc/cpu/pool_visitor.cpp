@@ -15,7 +15,10 @@ Buffer<float> workspace_of(std::initializer_list<int64_t> shape) {
 
 }  // namespace
 
-PoolVisitor::PoolVisitor(PoolState<float>& pool) : pool_(pool), stride_(kMost + kLanes) {
+PoolVisitor::PoolVisitor(PoolState<float>& pool)
+    : pool_(pool),
+      stride_(kMost + kLanes),
+      scattered_(pool.factors_.vectors, pool.context_.threads) {
     const Factors& f = pool.factors_;
     x_ = workspace_of({f.vectors.slots, kMost, f.length()});
     products_ =
@@ -33,8 +36,10 @@ PoolVisitor::PoolVisitor(PoolState<float>& pool) : pool_(pool), stride_(kMost + 
 void PoolVisitor::gather_rows(const int64_t* candidates, int64_t count) {
     const VectorsView& v = pool_.factors_.vectors;
     rows_.resize(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < count; ++i) {
         rows_[static_cast<size_t>(i)] = pool_.rows_[candidates[i]];
+        scattered_.reads(rows_[static_cast<size_t>(i)]);
+    }
     for (int64_t slot = 0; slot < v.slots; ++slot)
         copy_rows(v, {rows_.data(), count}, 0, count, slot,
                   x_.data() + slot * kMost * v.length);

@@ -11,6 +11,7 @@
 #include "pool_kernels.h"
 #include "pool_state.h"
 #include "quadratic_forms.h"
+#include "scattered_rows.h"
 #include "subspace_screen.h"
 
 namespace fisher_select::cpu {
@@ -45,10 +46,11 @@ private:
     const float* rows_of(int64_t slot) const;
 
     PoolState<float>& pool_;
-    int64_t stride_;             // of products, padded against cache aliasing
-    std::vector<int64_t> rows_;  // of the factors
-    Buffer<float> x_;            // [slots, kMost, length]
-    Buffer<float> products_;     // [slots, columns, stride]
+    int64_t stride_;           // of products, padded against cache aliasing
+    ScatteredRows scattered_;  // of the factors
+    std::vector<int64_t> rows_;
+    Buffer<float> x_;         // [slots, kMost, length]
+    Buffer<float> products_;  // [slots, columns, stride]
     Buffer<float> work_;
     PoolArrays<float> lanes_;  // the candidates' own, a lane each
 

@@ -10,6 +10,7 @@
 #include "portable.h"
 #include "rng.h"
 #include "rows.h"
+#include "scattered_rows.h"
 #include "subspace.h"
 
 namespace fisher_select::cpu {
@@ -44,12 +45,14 @@ void SubspaceScreen::choose_directions(const RowList& rows) {
     const int64_t d = factors_.length(), slots = factors_.vectors.slots;
     const int64_t count = std::min(rows.count, std::max<int64_t>(1, kSampled / slots));
     Buffer<double> sample({count * slots, d}, kPurpose, kRemedy);
+    ScatteredRows scattered(factors_.vectors, 1);
     for (int64_t i = 0; i < count; ++i) {
         const auto word = random_word(kSeed, static_cast<uint64_t>(i));
         const int64_t row =
             count == rows.count
                 ? i
                 : static_cast<int64_t>(word % static_cast<uint64_t>(rows.count));
+        scattered.reads(rows[row]);
         for (int64_t slot = 0; slot < slots; ++slot)
             factors_.load_vector(rows[row], static_cast<int>(slot),
                                  sample.data() + (i * slots + slot) * d);
@@ -64,13 +67,14 @@ void SubspaceScreen::choose_directions(const RowList& rows) {
                        static_cast<int>(directions_));
     double total = 0.0, held = 0.0;
     for (int64_t k = 0; k < sample.size(); ++k) total += sample[k] * sample[k];
-    while (leading_ < directions_ && held < kLeading * total)
+    do {
         for (const int64_t end = std::min(directions_, leading_ + kStep); leading_ < end;
              ++leading_)
             for (int64_t i = 0; i < vectors; ++i) {
                 const double along = images[i * directions_ + leading_];
                 held += along * along;
             }
+    } while (leading_ < directions_ && held < kLeading * total);
 }
 
 void SubspaceScreen::load_vectors(const RowList& rows) {
