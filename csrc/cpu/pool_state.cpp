@@ -4,6 +4,7 @@
 #include "pool_state.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "mapped_rows.h"
@@ -35,8 +36,7 @@ struct PoolState<T>::Worker {
             rows = buffer({f.vectors.slots, capacity, f.length()});
         work = buffer({workspace(f.rank, f.inner())});
         if (resetting) {
-            forms = std::make_unique<QuadraticForms<T>>(state.context_, f, state.kernels_,
-                                                        capacity);
+            forms.emplace(state.context_, f, state.kernels_, capacity);
             return;
         }
         products =
@@ -46,7 +46,7 @@ struct PoolState<T>::Worker {
 
     int64_t capacity, stride;  // rows; of products, padded against cache aliasing
     Buffer<T> rows, work, products;
-    std::unique_ptr<QuadraticForms<T>> forms;  // where the state is rebuilt
+    std::optional<QuadraticForms<T>> forms;  // where the state is rebuilt
 };
 
 template <class T>
