@@ -49,28 +49,33 @@ const float* PoolVisitor::rows_of(int64_t slot) const {
     return x_.data() + slot * kMost * pool_.factors_.length();
 }
 
+/// move(a candidate's values, its lane, how many) of some of the pool's arrays.
+template <class ForArrays, class Move>
+void PoolVisitor::for_candidates(const int64_t* candidates, int64_t count,
+                                 const ForArrays& for_arrays, const Move& move) {
+    for_arrays([&](Buffer<float> PoolArrays<float>::* array, int64_t width) {
+        for (int64_t i = 0; i < count; ++i)
+            move((pool_.arrays_.*array).data() + candidates[i] * width,
+                 (lanes_.*array).data() + i / kLanes * width * kLanes + i % kLanes, width);
+    });
+}
+
 /// Some of the candidates' arrays into lanes_.
 template <class ForArrays>
 void PoolVisitor::gather(const int64_t* candidates, int64_t count,
                          const ForArrays& for_arrays) {
-    for_arrays([&](Buffer<float> PoolArrays<float>::* array, int64_t width) {
-        for (int64_t i = 0; i < count; ++i) {
-            const float* own = (pool_.arrays_.*array).data() + candidates[i] * width;
-            float* lane = (lanes_.*array).data() + i / kLanes * width * kLanes + i % kLanes;
-            for (int64_t e = 0; e < width; ++e) lane[e * kLanes] = own[e];
-        }
-    });
+    for_candidates(candidates, count, for_arrays,
+                   [](const float* own, float* lane, int64_t width) {
+                       for (int64_t e = 0; e < width; ++e) lane[e * kLanes] = own[e];
+                   });
 }
 
 void PoolVisitor::scatter_state(const int64_t* candidates, int64_t count) {
-    pool_.for_state([&](Buffer<float> PoolArrays<float>::* array, int64_t width) {
-        for (int64_t i = 0; i < count; ++i) {
-            float* own = (pool_.arrays_.*array).data() + candidates[i] * width;
-            const float* lane =
-                (lanes_.*array).data() + i / kLanes * width * kLanes + i % kLanes;
+    for_candidates(
+        candidates, count, [&](const auto& body) { pool_.for_state(body); },
+        [](float* own, const float* lane, int64_t width) {
             for (int64_t e = 0; e < width; ++e) own[e] = lane[e * kLanes];
-        }
-    });
+        });
     for (int64_t i = 0; i < count; ++i) pool_.arrays_.score[candidates[i]] = lanes_.score[i];
 }
 

@@ -40,6 +40,9 @@ public:
 
 private:
     void gather_rows(const int64_t* candidates, int64_t count);
+    template <class ForArrays, class Move>
+    void for_candidates(const int64_t* candidates, int64_t count, const ForArrays& for_arrays,
+                        const Move& move);
     template <class ForArrays>
     void gather(const int64_t* candidates, int64_t count, const ForArrays& for_arrays);
     void scatter_state(const int64_t* candidates, int64_t count);
