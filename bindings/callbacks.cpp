@@ -11,6 +11,8 @@ namespace py = pybind11;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 template <class Function>
 Function routine(const char* module, const char* name) {
     const py::dict table = py::module_::import(module).attr("__pyx_capi__");
@@ -38,15 +40,18 @@ Context make_context(int threads, const py::object& progress) {
     Context context;
     context.blas = blas_table();
     context.threads = threads;
-    context.poll = [] {
+    context.poll = [last = Clock::time_point{}]() mutable {
+        const auto now = Clock::now();
+        if (now - last < std::chrono::milliseconds(30)) return;
+        last = now;
         py::gil_scoped_acquire gil;
         if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     };
     if (progress.is_none()) return context;
-    context.progress = [&progress, last = std::chrono::steady_clock::time_point{}](
-                           const char* stage, int64_t done, int64_t total) mutable {
+    context.progress = [&progress, last = Clock::time_point{}](const char* stage, int64_t done,
+                                                               int64_t total) mutable {
         // A bar needs no more than ten looks a second; a stage's end is always told.
-        const auto now = std::chrono::steady_clock::now();
+        const auto now = Clock::now();
         if (done != 0 && done != total && now - last < std::chrono::milliseconds(100)) return;
         last = now;
         py::gil_scoped_acquire gil;

@@ -14,7 +14,8 @@ struct Context {
     int threads = 1;
 
     /// Throws when the user wants to stop (Ctrl-C). Called on the caller's own thread only,
-    /// at least every few tens of milliseconds, also inside long parallel loops.
+    /// after every task of a loop, however short the loop: calls are cheap to make, the
+    /// receiver thins them.
     std::function<void()> poll = [] {};
 
     /// Progress of a stage, for a bar: calls are cheap to make, the receiver may thin them.

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -105,8 +104,6 @@ public:
     double key(int64_t row) const { return keys_[row]; }
 
 private:
-    using Clock = std::chrono::steady_clock;
-
     static void raise(std::atomic<double>& best, double value) {
         double now = best.load(std::memory_order_relaxed);
         while (value > now && !best.compare_exchange_weak(now, value)) {
@@ -143,9 +140,9 @@ private:
         for (int64_t row = leader(); !fresh(row); row = leader()) {
             set(row, evaluate(row, best, 0));
             if (fresh(row)) best = std::max(best, keys_[row]);
-            if (++turn % 32 == 0) look_for_signals();
+            if (++turn % 32 == 0) context_.poll();
         }
-        look_for_signals();
+        context_.poll();
     }
 
     template <class Evaluate, class Fresh>
@@ -165,23 +162,14 @@ private:
         };
         while (more.exchange(false)) {
             parallel_for(context_, static_cast<int64_t>(shards_.size()), work);
-            look_for_signals();
+            context_.poll();
         }
-    }
-
-    /// Ctrl-C, on the caller's thread, every few tens of milliseconds.
-    void look_for_signals() {
-        const auto now = Clock::now();
-        if (now - polled_ < std::chrono::milliseconds(30)) return;
-        polled_ = now;
-        context_.poll();
     }
 
     const Context& context_;
     Buffer<double> keys_;
     int64_t shard_rows_;
     std::vector<Tournament> shards_;
-    Clock::time_point polled_ = Clock::now();
 };
 
 }  // namespace fisher_select::cpu

@@ -7,7 +7,6 @@
 #include <omp.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <exception>
 
@@ -27,24 +26,17 @@ inline int useful_threads(int threads, double multiplications) {
 /// caller: a BLAS with threads of its own beside this loop is many times slower.
 template <class Body>
 void parallel_for(const Context& context, int64_t tasks, const Body& body) {
-    using Clock = std::chrono::steady_clock;
-    constexpr auto kPollEvery = std::chrono::milliseconds(30);
-
     std::atomic<int64_t> next{0};
     std::atomic<bool> stop{false};
     std::exception_ptr failure;
 
     const auto work = [&](int thread) {
-        auto polled = Clock::now();
         while (!stop.load(std::memory_order_relaxed)) {
             const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
             if (task >= tasks) return;
             try {
                 body(task, thread);
-                if (thread == 0 && Clock::now() - polled > kPollEvery) {
-                    context.poll();
-                    polled = Clock::now();
-                }
+                if (thread == 0) context.poll();
             } catch (...) {
 #pragma omp critical(fisher_select_failure)
                 if (!failure) failure = std::current_exception();
