@@ -112,9 +112,9 @@ class Work(Sizes):
         directions = min(_DIRECTIONS, self.length)
         picks = 4 * self.forward * (self.columns * self.length + 2 * _SAMPLE)
         packed = 8 * self.pairs * self.length**2
-        candidates = self.n * (15 + 4 * directions * self.slots)
+        candidates = self.n * (14 + 4 * directions * self.slots)
         products = 3 * self.groups * triangle(self.inner) + self.columns * self.slots
-        visit = triangle(directions) + 2 * self.slots * self.length + products
+        visit = self.slots * (directions + 2 * self.length) + products
         return picks + packed + candidates + 4 * self.threads * _VISIT * visit
 
     def _reset(self, item: int) -> int:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,26 @@ def test_lazy_search_of_a_wide_pool_screens_by_ever_more_directions() -> None:
     X = X + 0.05 * np.random.default_rng(1).standard_normal(X.shape).astype(np.float32)
     call = {"batch_size": 60, "lam": 0.1}
     same(fs.bait(X, P, search="lazy", **call), fs.bait(X, P, **call))
+
+
+@pytest.mark.parametrize("instruction_set", ["baseline", "avx2", "avx512"])
+def test_every_instruction_set_screens_alike(
+    instruction_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = importlib.import_module("fisher_select._core")
+    sets = ("baseline", "avx2", "avx512")
+    if sets.index(instruction_set) > sets.index(core.instruction_set()):
+        pytest.skip(f"this processor has no {instruction_set}")
+    X, P = leading(8000, 32, 4)
+    call = {"labeled": np.arange(0, 300, 10), "batch_size": 30}
+    usual = fs.bait(X, P, search="lazy", **call)
+    chosen = functools.partial(core.trace_select, instruction_set=instruction_set)
+    monkeypatch.setattr(core, "trace_select", chosen)
+    found = fs.bait(X, P, search="lazy", **call)
+    same(found, usual)
+    # What a screen says decides how many rows are scored.
+    share = usual.diagnostics["search_share"]
+    assert found.diagnostics["search_share"] == pytest.approx(share, rel=1e-2)
 
 
 @pytest.mark.parametrize("search", ["lazy", "stochastic"])

@@ -22,6 +22,12 @@ struct LaneType<double> {
 template <class T>
 using Lanes = typename LaneType<T>::type;
 
+/// A block's own place is aligned.
+template <class T>
+FS_HOST_DEVICE Lanes<T> load(const T* p) {
+    return *reinterpret_cast<const Lanes<T>*>(p);
+}
+
 /// The lanes of a value one by one, where candidates go different ways.
 template <class T>
 struct EachLane {

@@ -21,25 +21,12 @@ constexpr size_t kAtOnce = 32;        // scored before the bar is raised
 constexpr int64_t kSample = 1024, kSamplePart = 4;  // at most, and at most one in so many
 constexpr size_t kFineSample = 128;                 // of it the best, for the finer screen
 // Of the sample those count whose gain is this part of its best: others cannot win anyway.
-constexpr float kInTheRace = 0.25F, kAwake = 0.125F;
-// What the sample may have missed, more of it the longer ago: of today's screen the winners
-// were within 0.9 of what it showed, of gains twenty picks ago within 1.25.
-constexpr float kSlack = 0.05F, kSlackOfAPick = 0.02F, kMostSlack = 0.4F;
+constexpr float kInTheRace = 0.25F;
 constexpr float kFineSlack = 0.03F;
 // A screen that may be this much too low takes more directions, up to so many.
 constexpr float kCoarse = 1.25F;
 constexpr int64_t kMostCoarse = 48;
 constexpr float kNever = std::numeric_limits<float>::lowest();
-
-/// The most that is left now of what was seen then, of some of the sample, with a slack.
-float most_left(const std::vector<float>& then, const std::vector<float>& now,
-                const std::vector<size_t>& in_the_race, float slack) {
-    float most = 0.0F;
-    for (size_t k : in_the_race)
-        if (then[k] > 0.0F) most = std::max(most, now[k] / then[k]);
-    if (!(most > 0.0F)) return std::numeric_limits<float>::max();  // nobody tells, none waits
-    return (1.0F + slack) * most;
-}
 
 }  // namespace
 
@@ -53,9 +40,7 @@ LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
       coarse_(std::min(screen_.leading(), kMostCoarse)),
       packed_(pool.factors()),
       owed_(context, pool, options.picks),
-      seen_(static_cast<size_t>(count_)),
-      seen_age_(static_cast<size_t>(count_)),
-      seen_exactly_(static_cast<size_t>(count_)) {
+      looks_(static_cast<size_t>(count_)) {
     const auto part = static_cast<uint64_t>(std::max(kSamplePart, ceil_div(count_, kSample)));
     for (int64_t i = 0; i < count_; ++i)
         if (random_word(options.seed, static_cast<uint64_t>(i)) % part == 0)
@@ -64,9 +49,10 @@ LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
 
 void LazySweep::restart(const std::vector<char>& taken) {
     taken_ = taken;
+    free_count_ = std::count(taken.begin(), taken.end(), 0);
     stateless_.assign(static_cast<size_t>(count_), 1);
     exact_.clear();
-    exact_history_ = screen_history_ = {};
+    fall_.restart();
     full_ += pool_.reset_cost() * static_cast<double>(count_);
     if (full_sweep_) {
         sweep_fully();
@@ -77,19 +63,20 @@ void LazySweep::restart(const std::vector<char>& taken) {
     screen_.restart(information_);
     std::vector<int64_t> all(static_cast<size_t>(count_));
     std::iota(all.begin(), all.end(), 0);
-    screen(all);
+    const std::vector<float> gains = screened(all, coarse_);
+    for (int64_t i : all) see(i, gains[static_cast<size_t>(i)], false);
     score(sample_);
     best_of_sample_ = kNever;
     look();
 }
 
 void LazySweep::take(int64_t candidate) {
+    --free_count_;
     taken_[static_cast<size_t>(candidate)] = stateless_[static_cast<size_t>(candidate)] = 1;
 }
 
 void LazySweep::update(const Buffer<double>& panel) {
-    const double sweep =
-        pool_.update_cost() * static_cast<double>(std::count(taken_.begin(), taken_.end(), 0));
+    const double sweep = pool_.update_cost() * static_cast<double>(free_count_);
     full_ += sweep;
     if (full_sweep_) {
         made_ += sweep;
@@ -105,13 +92,10 @@ void LazySweep::update(const Buffer<double>& panel) {
 void LazySweep::look() {
     measure_fall();
     float bar = visit_leaders();
-    std::vector<int64_t> candidates = contenders(bar);
-    screen(candidates);
-    std::erase_if(candidates, [&](int64_t i) { return bound(i) < bar; });
-    const std::vector<Ranked> due = rank(candidates);
-    for (size_t begin = 0; begin < due.size() && due[begin].first >= bar; begin += kAtOnce) {
+    const std::vector<Ranked> due = rank(screen(contenders(bar), bar));
+    for (size_t k = 0; k < due.size() && due[k].first >= bar;) {
         std::vector<int64_t> few;
-        for (size_t k = begin; k < std::min(due.size(), begin + kAtOnce); ++k)
+        for (; k < due.size() && due[k].first >= bar && few.size() < kAtOnce; ++k)
             few.push_back(due[k].second);
         score(few);
         for (int64_t i : few) bar = std::max(bar, pool_.scores()[i]);
@@ -144,7 +128,7 @@ void LazySweep::measure_fall() {
     std::vector<size_t> places;
     std::vector<int64_t> awake;
     for (size_t k = 0; k < sample_.size(); ++k)
-        if (pool_.scores()[sample_[k]] >= kAwake * best_of_sample_) {
+        if (pool_.scores()[sample_[k]] >= kInTheRace * best_of_sample_) {
             places.push_back(k);
             awake.push_back(sample_[k]);
         }
@@ -165,23 +149,12 @@ void LazySweep::measure_fall() {
         return seen;
     };
     std::vector<float> coarse = screen_sample();
-    while (most_left(coarse, now, in_the_race, kSlack) > kCoarse &&
+    while (most_left(coarse, now, in_the_race, GainFall::kSlack) > kCoarse &&
            coarse_ + SubspaceScreen::kStep <= std::min(kMostCoarse, screen_.directions())) {
         coarse_ += SubspaceScreen::kStep;
         coarse = screen_sample();
     }
-    screen_history_.seen.push_back(std::move(coarse));
-    exact_history_.seen.push_back(now);
-    for (History* history : {&screen_history_, &exact_history_}) {
-        const auto today = history->seen.size() - 1;
-        history->left.clear();
-        for (size_t age = 0; age <= today; ++age) {
-            const auto picks = static_cast<float>(today - age);
-            history->left.push_back(
-                most_left(history->seen[age], now, in_the_race,
-                          std::min(kSlack + kSlackOfAPick * picks, kMostSlack)));
-        }
-    }
+    fall_.add(std::move(coarse), now, in_the_race);
 
     // The finest screen is for a few, so a few tell how far it is off.
     std::sort(in_the_race.begin(), in_the_race.end(),
@@ -199,10 +172,8 @@ void LazySweep::measure_fall() {
 }
 
 float LazySweep::bound(int64_t candidate) const {
-    const auto i = static_cast<size_t>(candidate);
-    if (owed_.current(candidate)) return pool_.scores()[candidate];
-    const History& history = seen_exactly_[i] ? exact_history_ : screen_history_;
-    return seen_[i] * history.left[static_cast<size_t>(seen_age_[i])];
+    return owed_.current(candidate) ? pool_.scores()[candidate]
+                                    : fall_.bound(looks_[static_cast<size_t>(candidate)]);
 }
 
 /// The best score of the likeliest winners among those with a state: what others have to reach.
@@ -216,9 +187,8 @@ float LazySweep::visit_leaders() {
     std::vector<int64_t> leaders;
     for (size_t k = 0; k < most; ++k) leaders.push_back(ranked[k].second);
     score(leaders);
-    float bar = kNever;
-    for (int64_t i : exact_)
-        if (free(i) && owed_.current(i)) bar = std::max(bar, pool_.scores()[i]);
+    float bar = best_of_sample_;
+    for (int64_t i : leaders) bar = std::max(bar, pool_.scores()[i]);
     return bar;
 }
 
@@ -227,7 +197,8 @@ std::vector<int64_t> LazySweep::contenders(float bar) const {
     std::vector<std::vector<int64_t>> found(static_cast<size_t>(ceil_div(count_, kStripe)));
     parallel_for(context_, static_cast<int64_t>(found.size()), [&](int64_t task, int) {
         for (int64_t i = task * kStripe; i < std::min(count_, (task + 1) * kStripe); ++i)
-            if (free(i) && !owed_.current(i) && bound(i) >= bar)
+            if (fall_.bound(looks_[static_cast<size_t>(i)]) >= bar && free(i) &&
+                !owed_.current(i))
                 found[static_cast<size_t>(task)].push_back(i);
     });
     std::vector<int64_t> all;
@@ -236,15 +207,18 @@ std::vector<int64_t> LazySweep::contenders(float bar) const {
 }
 
 void LazySweep::see(int64_t candidate, float gain, bool exactly) {
-    const auto i = static_cast<size_t>(candidate);
-    seen_[i] = gain;
-    seen_age_[i] = static_cast<int32_t>(owed_.commits());
-    seen_exactly_[i] = exactly;
+    looks_[static_cast<size_t>(candidate)] = GainFall::look(gain, owed_.commits(), exactly);
 }
 
-void LazySweep::screen(const std::vector<int64_t>& candidates) {
+/// Looks at candidates through the coarse screen: those that may still reach the bar.
+std::vector<int64_t> LazySweep::screen(const std::vector<int64_t>& candidates, float bar) {
     const std::vector<float> gains = screened(candidates, coarse_);
-    for (size_t k = 0; k < candidates.size(); ++k) see(candidates[k], gains[k], false);
+    std::vector<int64_t> left;
+    for (size_t k = 0; k < candidates.size(); ++k) {
+        see(candidates[k], gains[k], false);
+        if (bound(candidates[k]) >= bar) left.push_back(candidates[k]);
+    }
+    return left;
 }
 
 /// What the first q directions say that candidates gain.

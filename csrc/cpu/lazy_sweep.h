@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "context.h"
+#include "gain_fall.h"
 #include "information.h"
 #include "owed_commits.h"
 #include "partial_sweep.h"
@@ -35,7 +36,7 @@ namespace fisher_select::cpu {
 class LazySweep final : public PartialSweep {
 public:
     /// The pool needs no reset, and lies in Layout::rows. Beyond its own memory: a panel and
-    /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 15
+    /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 14
     /// bytes a candidate.
     LazySweep(const Context& context, PoolState<float>& pool, const Information& information,
               const SearchOptions& options);
@@ -50,16 +51,12 @@ public:
     const std::vector<char>& stateless() const override { return stateless_; }
 
 private:
-    struct History {  // of the sample: what was seen after each commit, and is left of it
-        std::vector<std::vector<float>> seen;
-        std::vector<float> left;
-    };
     using Ranked = std::pair<float, int64_t>;  // what may be gained, by whom
 
     void look();
     void measure_fall();
     float visit_leaders();
-    void screen(const std::vector<int64_t>& candidates);
+    std::vector<int64_t> screen(const std::vector<int64_t>& candidates, float bar);
     std::vector<float> screened(const std::vector<int64_t>& candidates, int64_t q);
     std::vector<Ranked> rank(const std::vector<int64_t>& candidates);
     void score(const std::vector<int64_t>& candidates);
@@ -76,20 +73,19 @@ private:
     const Context& context_;
     PoolState<float>& pool_;
     const Information& information_;
-    int64_t count_;
+    int64_t count_, free_count_ = 0;
     SubspaceScreen screen_;
     int64_t coarse_;          // directions of the first screen
     float fine_left_ = 0.0F;  // of what the finest one says, at the most
     PackedBlocks<float> packed_;
     int64_t packed_age_ = -1;  // commits that packed_ has taken up
     OwedCommits owed_;
-    std::vector<float> seen_;        // gains, when last screened or scored,
-    std::vector<int32_t> seen_age_;  // after so many commits
-    std::vector<char> seen_exactly_, taken_, stateless_;
+    GainFall fall_;
+    std::vector<GainFall::Look> looks_;  // the last one at each candidate
+    std::vector<char> taken_, stateless_;
     std::vector<int64_t> sample_;
     float best_of_sample_ = 0.0F;
     std::vector<int64_t> exact_, current_;  // with a state; of these, free and up to date
-    History exact_history_, screen_history_;
     bool full_sweep_ = false;
 };
 

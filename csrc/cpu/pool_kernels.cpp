@@ -5,17 +5,13 @@
 #include "pool_kernels.h"
 
 #include "lane_vector.h"
+#include "pair_forms.h"
 
 namespace fisher_select::cpu {
 namespace {
 
 #define FS_STRINGIZE_(x) #x
 #define FS_STRINGIZE(x) FS_STRINGIZE_(x)
-
-template <class T>
-Lanes<T> load(const T* p) {
-    return *reinterpret_cast<const Lanes<T>*>(p);
-}
 
 template <int R, Criterion kCriterion, class V, class T>
 V score_group(int rank, T sign, const V* G, const V* H, V* work) {
@@ -267,20 +263,9 @@ void row_dots(const T* x, int64_t ldx, const T* y, int64_t ldy, int64_t rows, in
 }
 
 template <class T>
-void pair_products(const T* a, const T* b, int64_t q, int64_t ld, int64_t blocks, T* out) {
-    using V = Lanes<T>;
-    for (int64_t i = 0; i < q; ++i)
-        for (int64_t j = 0; j <= i; ++j, out += ld)
-            for (int64_t k = 0; k < blocks * kLanes; k += kLanes)
-                *reinterpret_cast<V*>(out + k) =
-                    T{0.5} * (load(a + i * ld + k) * load(b + j * ld + k) +
-                              load(a + j * ld + k) * load(b + i * ld + k));
-}
-
-template <class T>
 constexpr PoolKernels<T> kKernels = {
-    update<T>,    score<T>,    reset<T>,         dots<T>,
-    two_sided<T>, row_dots<T>, pair_products<T>, FS_STRINGIZE(FS_INSTRUCTION_SET)};
+    update<T>,    score<T>,    reset<T>,      dots<T>,
+    two_sided<T>, row_dots<T>, pair_forms<T>, FS_STRINGIZE(FS_INSTRUCTION_SET)};
 
 }  // namespace
 

@@ -53,12 +53,16 @@ struct PoolKernels {
     /// out[i] = <x_i, y_i>, both [rows, length].
     void (*row_dots)(const T* x, int64_t ldx, const T* y, int64_t ldy, int64_t rows,
                      int64_t length, T* out);
-    /// out [(i, j)] = (a_i b_j + a_j b_i) / 2 for i >= j, of a, b [q, ld] and out [., ld],
-    /// whose columns are `blocks` blocks of candidates.
-    void (*pair_products)(const T* a, const T* b, int64_t q, int64_t ld, int64_t blocks,
-                          T* out);
+    /// Symmetric forms of a, b [q, ld], of `blocks` blocks of candidates: out [columns, ldout],
+    ///     out[c] = sum over i >= j of weights[c, (i, j)] (a_i b_j + a_j b_i) / 2.
+    /// Weights lie in panels of kFormColumns columns [panels, ldw, kFormColumns].
+    void (*pair_forms)(const T* a, const T* b, int64_t q, int64_t ld, int64_t blocks,
+                       const T* weights, int64_t ldw, int64_t columns, T* out, int64_t ldout);
     const char* instruction_set;
 };
+
+/// Columns of a panel of weights, which are read together: a multiple of what any kernel takes.
+constexpr int64_t kFormColumns = 12;
 
 /// Columns up to which `dots` beats a GEMM, which packs x first.
 constexpr int kFewColumns = 8;

@@ -37,7 +37,8 @@ SubspaceScreen::SubspaceScreen(const Context& context, const Factors& factors,
     const int64_t q = directions_, blocks = block_count();
     forms_ = Buffer<double>({blocks, q, q}, kPurpose, kRemedy);
     images_ = Buffer<double>({factors.panel_columns(Criterion::trace), q}, kPurpose, kRemedy);
-    weights_ = Buffer<float>({blocks, triangle_of(q)}, kPurpose, kRemedy);
+    weights_ = Buffer<float>({ceil_div(blocks, kFormColumns), triangle_of(q), kFormColumns},
+                             kPurpose, kRemedy);
     load_vectors(rows);
 }
 
@@ -117,8 +118,8 @@ void SubspaceScreen::restart(const Information& information) {
                            basis_.data(), d, 0.0, image.data(), d);
         context_.blas.gemm('T', 'N', side, side, d, 1.0, basis_.data(), d, image.data(), d, 0.0,
                            form(of_p, group, task % blocks_), side);
-        load_weights(of_p, group, task % blocks_);
     });
+    load_weights();
 }
 
 void SubspaceScreen::update(const Buffer<double>& panel) {
@@ -141,42 +142,50 @@ void SubspaceScreen::update(const Buffer<double>& panel) {
         subtract(false, left, right);
         subtract(true, left, right + r * q);
         subtract(true, left + r * q, right);
-        for (const bool of_p : {false, true}) load_weights(of_p, group, block);
     });
+    load_weights();
 }
 
-void SubspaceScreen::load_weights(bool of_p, int64_t group, int64_t block) {
-    const int64_t q = directions_;
-    const double* from = form(of_p, group, block);
-    float* to = weights_.data() + (from - forms_.data()) / (q * q) * triangle_of(q);
-    for (int64_t i = 0; i < q; ++i)
-        for (int64_t j = 0; j <= i; ++j)
-            *to++ = static_cast<float>(i == j ? from[i * q + i]
-                                              : from[i * q + j] + from[j * q + i]);
+void SubspaceScreen::load_weights() {
+    const int64_t q = directions_, columns = block_count(), steps = ceil_div(q, kStep);
+    parallel_for(context_, ceil_div(columns, kFormColumns) * steps, [&](int64_t task, int) {
+        const int64_t panel = task / steps, first = task % steps * kStep;
+        float* to =
+            weights_.data() + (panel * triangle_of(q) + triangle_of(first)) * kFormColumns;
+        for (int64_t c = 0; c < std::min(kFormColumns, columns - panel * kFormColumns); ++c) {
+            const double* from = forms_.data() + (panel * kFormColumns + c) * q * q;
+            float* own = to + c;
+            for (int64_t i = first; i < std::min(q, first + kStep); ++i)
+                for (int64_t j = 0; j <= i; ++j, own += kFormColumns)
+                    *own = static_cast<float>(i == j ? from[i * q + i]
+                                                     : from[i * q + j] + from[j * q + i]);
+        }
+    });
 }
 
 void SubspaceScreen::compute(const int64_t* candidates, int64_t count, int64_t q, float* work,
                              float* products, int64_t stride) const {
     const int64_t slots = factors_.vectors.slots;
-    float* x = work + triangle_of(q) * stride;  // [slots, q, stride]
-    for (int64_t i = 0; i < count; ++i)
+    // By blocks of candidates, so that a line of `work` is written at once.
+    for (int64_t begin = 0; begin < count; begin += kLanes) {
+        const int64_t size = std::min<int64_t>(kLanes, count - begin);
         for (int64_t slot = 0; slot < slots; ++slot) {
-            const float* own = vectors_.data() + (candidates[i] * slots + slot) * directions_;
-            for (int64_t k = 0; k < q; ++k) x[(slot * q + k) * stride + i] = own[k];
+            const float* own[kLanes] = {};
+            for (int64_t i = 0; i < size; ++i)
+                own[i] = vectors_.data() + (candidates[begin + i] * slots + slot) * directions_;
+            for (int64_t k = 0; k < q; ++k)
+                for (int64_t i = 0; i < size; ++i)
+                    work[(slot * q + k) * stride + begin + i] = own[i][k];
         }
+    }
     const bool dense = factors_.kind == FactorKind::dense;
     for (int a = 0; a < slots; ++a)
-        for (int b = 0; b <= a; ++b) {
-            kernels_.pair_products(x + a * q * stride, x + b * q * stride, q, stride,
-                                   lane_blocks(count), work);
+        for (int b = 0; b <= a; ++b)
             // Of a dense factor Q and P are one column each, the pairs apart.
-            context_.blas.gemm(
-                'N', 'N', static_cast<int>(count), static_cast<int>(block_count()),
-                static_cast<int>(triangle_of(q)), 1.0F, work, static_cast<int>(stride),
-                weights_.data(), static_cast<int>(triangle_of(directions_)), 0.0F,
-                products + (triangle(a) + b) * stride,
-                static_cast<int>(dense ? pairs_ * stride : stride));
-        }
+            kernels_.pair_forms(work + a * q * stride, work + b * q * stride, q, stride,
+                                lane_blocks(count), weights_.data(), triangle_of(directions_),
+                                block_count(), products + (triangle(a) + b) * stride,
+                                dense ? pairs_ * stride : stride);
 }
 
 }  // namespace fisher_select::cpu

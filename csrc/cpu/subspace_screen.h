@@ -2,7 +2,7 @@
 // G and H of any candidate at any time, nearly, and without a history: from its vector in a
 // subspace of a few directions, which hold most of what real features are. Q and P of the
 // subspace are kept up to date, at next to no cost; x^T A x, for all blocks A of Q and P, is
-// then one row of a GEMM over the products of x's few coordinates:
+// then a sum over the products of x's few coordinates, weights the same for all candidates:
 //     x^T A x = sum over i >= j of (x_i x_j) (A_ij + A_ji), the diagonal once.
 // Where an update of one candidate costs 2 d c r multiplications (columns of U | R), this costs
 // q (q + 1) / 2 times c (c + 1), which is as much where q is about a fifth of d. The directions
@@ -44,7 +44,7 @@ public:
     void compute(const int64_t* candidates, int64_t count, int64_t q, float* work,
                  float* products, int64_t stride) const;
     int64_t work_size(int64_t stride) const {
-        return (triangle_of(directions_) + factors_.vectors.slots * directions_) * stride;
+        return factors_.vectors.slots * directions_ * stride;
     }
     int64_t product_columns() const { return 2 * factors_.groups * pairs_; }
     /// Multiplications of a candidate.
@@ -56,7 +56,7 @@ private:
     static int64_t triangle_of(int64_t q) { return q * (q + 1) / 2; }
     void choose_directions(const RowList& rows);
     void load_vectors(const RowList& rows);
-    void load_weights(bool of_p, int64_t group, int64_t block);
+    void load_weights();
     int64_t block_count() const { return 2 * factors_.groups * blocks_; }
     double* form(bool of_p, int64_t group, int64_t block) {
         return forms_.data() +
@@ -73,7 +73,8 @@ private:
     Buffer<double> forms_;   // [2, groups, blocks, directions, directions]
     Buffer<double> images_;  // of a panel [panel columns, directions]
     Buffer<float> vectors_;  // [rows, slots, directions]
-    Buffer<float> weights_;  // [2, groups, blocks, directions (directions + 1) / 2]
+    /// Of all blocks, in panels: [., directions (directions + 1) / 2, kFormColumns].
+    Buffer<float> weights_;
 };
 
 }  // namespace fisher_select::cpu
