@@ -10,7 +10,7 @@ namespace fisher_select {
 enum class Search {
     full,        ///< all
     lazy,        ///< those that, by what was seen of them, can still win
-    stochastic,  ///< a random part of them
+    stochastic,  ///< those of a random part of them
 };
 
 struct SearchOptions {

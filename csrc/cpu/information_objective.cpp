@@ -11,7 +11,6 @@
 #include "factor_entries.h"
 #include "lazy_sweep.h"
 #include "parallel.h"
-#include "stochastic_sweep.h"
 
 namespace fisher_select::cpu {
 namespace {
@@ -90,7 +89,7 @@ void InformationObjective::rebuild_state() {
     update_pending_ = false;
     if (precision_ == Precision::float64) {
         search_share_ = search_share();
-        partial_.reset();
+        lazy_.reset();
         single_.reset();
         if (!double_)
             double_ = std::make_unique<PoolState<double>>(
@@ -99,18 +98,15 @@ void InformationObjective::rebuild_state() {
         return;
     }
     const SearchOptions& search = options_.search;
-    const bool lazy = search.search == Search::lazy;
+    const bool full = search.search == Search::full;
     if (!single_) {
         single_ = std::make_unique<PoolState<float>>(
             context_, factors_, rows_, pool_kernels<float>(instruction_set_), options_,
-            lazy ? Layout::rows : Layout::lanes);
-        if (lazy)
-            partial_ = std::make_unique<LazySweep>(context_, *single_, information_, search);
-        else if (search.search == Search::stochastic)
-            partial_ =
-                std::make_unique<StochasticSweep>(context_, *single_, information_, search);
+            full ? Layout::lanes : Layout::rows);
+        if (!full)
+            lazy_ = std::make_unique<LazySweep>(context_, *single_, information_, search);
     }
-    if (!partial_) single_->reset(information_);
+    if (!lazy_) single_->reset(information_);
 }
 
 double InformationObjective::resolution() const {
@@ -120,8 +116,8 @@ double InformationObjective::resolution() const {
 }
 
 void InformationObjective::calibrate(const std::vector<char>& taken) {
-    if (partial_) partial_->restart(taken);
-    const std::vector<char>& left_out = partial_ ? partial_->stateless() : taken;
+    if (lazy_) lazy_->restart(taken);
+    const std::vector<char>& left_out = lazy_ ? lazy_->stateless() : taken;
     error_scale_ =
         single_ ? single_->largest_trace(left_out) : double_->largest_trace(left_out);
 }
@@ -153,8 +149,8 @@ bool InformationObjective::raise_precision(int64_t step) {
 
 void InformationObjective::apply_pending_update() {
     if (!update_pending_) return;
-    if (partial_)
-        partial_->update(panel_);
+    if (lazy_)
+        lazy_->update(panel_);
     else
         single_ ? single_->update(panel_) : double_->update(panel_);
     update_pending_ = false;
@@ -234,7 +230,7 @@ void InformationObjective::commit(int64_t candidate) {
     };
     if (scored() == batch_.end()) evaluate(&candidate, 1);
     committed_.push_back(rows_[candidate]);
-    if (partial_) partial_->take(candidate);
+    if (lazy_) lazy_->take(candidate);
     commit_at(scored() - batch_.begin());
 }
 

@@ -11,7 +11,7 @@
 #include "context.h"
 #include "factors.h"
 #include "information.h"
-#include "partial_sweep.h"
+#include "lazy_sweep.h"
 #include "pool_state.h"
 
 namespace fisher_select::cpu {
@@ -34,7 +34,7 @@ public:
     template <class Visit>
     void visit_screened(const Visit& visit) {
         apply_pending_update();
-        const RowList whose = partial_ ? partial_->looked_at() : RowList{nullptr, count()};
+        const RowList whose = lazy_ ? lazy_->looked_at() : RowList{nullptr, count()};
         single_ ? visit(single_->scores(), whose) : visit(double_->scores(), whose);
     }
     void exact(const std::vector<int64_t>& candidates, double* scores);
@@ -53,7 +53,7 @@ public:
     const std::vector<double>& path() const { return path_; }
 
     /// Of the multiplications over candidates that a full search makes.
-    double search_share() const { return partial_ ? partial_->share() : search_share_; }
+    double search_share() const { return lazy_ ? lazy_->share() : search_share_; }
 
 private:
     /// What scoring one candidate exactly leaves behind for committing it; its vectors and
@@ -90,8 +90,8 @@ private:
     std::string instruction_set_;
     std::unique_ptr<PoolState<float>> single_;
     std::unique_ptr<PoolState<double>> double_;
-    std::unique_ptr<PartialSweep> partial_;  // of single_, where not all are searched
-    double search_share_ = 1.0;              // of a partial_ that is gone
+    std::unique_ptr<LazySweep> lazy_;  // of single_, where not all are searched
+    double search_share_ = 1.0;        // of a lazy_ that is gone
 
     // The last batch scored exactly: a candidate has one vector, or a slot each if dense.
     std::vector<Candidate> batch_;

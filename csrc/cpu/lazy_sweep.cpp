@@ -15,9 +15,9 @@
 namespace fisher_select::cpu {
 namespace {
 
-constexpr int64_t kStripe = 1 << 14;  // candidates of a task that looks for contenders
-constexpr size_t kLeaders = 16;       // whose best is the bar for all the others
-constexpr size_t kAtOnce = 32;        // scored before the bar is raised
+constexpr int64_t kStripe = 1 << 14;                // candidates of a task
+constexpr size_t kLeaders = 16;                     // whose best is the bar for all the others
+constexpr size_t kAtOnce = 32;                      // scored before the bar is raised
 constexpr int64_t kSample = 1024, kSamplePart = 4;  // at most, and at most one in so many
 constexpr size_t kFineSample = 128;                 // of it the best, for the finer screen
 // Of the sample those count whose gain is this part of its best: others cannot win anyway.
@@ -36,6 +36,7 @@ LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
       pool_(pool),
       information_(information),
       count_(pool.rows().count),
+      draws_(options, count_),
       screen_(context, pool.factors(), pool.rows(), pool.kernels()),
       coarse_(std::min(screen_.leading(), kMostCoarse)),
       packed_(pool.factors()),
@@ -72,6 +73,7 @@ void LazySweep::restart(const std::vector<char>& taken) {
 
 void LazySweep::take(int64_t candidate) {
     --free_count_;
+    draws_.next();
     taken_[static_cast<size_t>(candidate)] = stateless_[static_cast<size_t>(candidate)] = 1;
 }
 
@@ -81,6 +83,7 @@ void LazySweep::update(const Buffer<double>& panel) {
     if (full_sweep_) {
         made_ += sweep;
         pool_.update(panel);
+        look_at_all();
         return;
     }
     owed_.add(panel);
@@ -90,6 +93,7 @@ void LazySweep::update(const Buffer<double>& panel) {
 
 /// Sees to it that the best is among those looked at.
 void LazySweep::look() {
+    draws_.settle([&](int64_t i) { return free(i); });
     measure_fall();
     float bar = visit_leaders();
     const std::vector<Ranked> due = rank(screen(contenders(bar), bar));
@@ -106,7 +110,7 @@ void LazySweep::look() {
     }
     current_.clear();
     for (int64_t i : exact_)
-        if (free(i) && owed_.current(i)) current_.push_back(i);
+        if (open(i) && owed_.current(i)) current_.push_back(i);
     std::sort(current_.begin(), current_.end());
 }
 
@@ -180,26 +184,34 @@ float LazySweep::bound(int64_t candidate) const {
 float LazySweep::visit_leaders() {
     std::vector<Ranked> ranked;
     for (int64_t i : exact_)
-        if (free(i)) ranked.push_back({bound(i), i});
+        if (open(i)) ranked.push_back({bound(i), i});
     const size_t most = std::min(kLeaders, ranked.size());
     std::partial_sort(ranked.begin(), ranked.begin() + static_cast<int64_t>(most), ranked.end(),
                       std::greater<>());
     std::vector<int64_t> leaders;
     for (size_t k = 0; k < most; ++k) leaders.push_back(ranked[k].second);
     score(leaders);
-    float bar = best_of_sample_;
-    for (int64_t i : leaders) bar = std::max(bar, pool_.scores()[i]);
+    float bar = kNever;
+    for (const Ranked& one : ranked)
+        if (owed_.current(one.second)) bar = std::max(bar, pool_.scores()[one.second]);
     return bar;
 }
 
-/// Free candidates that may reach the bar by what was seen of them earlier on.
+/// Candidates that may reach the bar by what was seen of them earlier on.
 std::vector<int64_t> LazySweep::contenders(float bar) const {
+    return those([&](int64_t i) {
+        return fall_.bound(looks_[static_cast<size_t>(i)]) >= bar && open(i) &&
+               !owed_.current(i);
+    });
+}
+
+/// Candidates that `keep` says yes to, in order.
+template <class Keep>
+std::vector<int64_t> LazySweep::those(const Keep& keep) const {
     std::vector<std::vector<int64_t>> found(static_cast<size_t>(ceil_div(count_, kStripe)));
     parallel_for(context_, static_cast<int64_t>(found.size()), [&](int64_t task, int) {
         for (int64_t i = task * kStripe; i < std::min(count_, (task + 1) * kStripe); ++i)
-            if (fall_.bound(looks_[static_cast<size_t>(i)]) >= bar && free(i) &&
-                !owed_.current(i))
-                found[static_cast<size_t>(task)].push_back(i);
+            if (keep(i)) found[static_cast<size_t>(task)].push_back(i);
     });
     std::vector<int64_t> all;
     for (const auto& part : found) all.insert(all.end(), part.begin(), part.end());
@@ -269,6 +281,13 @@ void LazySweep::sweep_fully() {
               pool_.update_cost() * static_cast<double>(information_.pending())) *
              static_cast<double>(count_);
     stateless_ = taken_;
+    look_at_all();
+}
+
+/// All are up to date: those that were drawn are looked at.
+void LazySweep::look_at_all() {
+    draws_.settle([&](int64_t i) { return free(i); });
+    if (!draws_.all()) current_ = those([&](int64_t i) { return open(i); });
 }
 
 }  // namespace fisher_select::cpu

@@ -15,6 +15,9 @@
 // little.
 //
 // Where all this has cost what the full search would have by then, the sweep becomes full.
+//
+// Stochastic greedy is the same among a random part of the candidates, drawn anew for each
+// pick: only those drawn may raise the bar, or have to reach it.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +25,10 @@
 #include <vector>
 
 #include "context.h"
+#include "draws.h"
 #include "gain_fall.h"
 #include "information.h"
 #include "owed_commits.h"
-#include "partial_sweep.h"
 #include "pool_state.h"
 #include "quadratic_forms.h"
 #include "search.h"
@@ -33,7 +36,7 @@
 
 namespace fisher_select::cpu {
 
-class LazySweep final : public PartialSweep {
+class LazySweep {
 public:
     /// The pool needs no reset, and lies in Layout::rows. Beyond its own memory: a panel and
     /// twice the sample's gains for each pick, a quarter of Q's and P's size, and 4 q + 14
@@ -41,19 +44,34 @@ public:
     LazySweep(const Context& context, PoolState<float>& pool, const Information& information,
               const SearchOptions& options);
 
-    void restart(const std::vector<char>& taken) override;
-    void take(int64_t candidate) override;
-    void update(const Buffer<double>& panel) override;
-    RowList looked_at() const override {
-        return full_sweep_ ? RowList{nullptr, count_}
-                           : RowList{current_.data(), static_cast<int64_t>(current_.size())};
+    /// Q and P are fresh; `taken` [candidates] is 1 for those that must not be picked.
+    void restart(const std::vector<char>& taken);
+
+    /// A candidate was picked.
+    void take(int64_t candidate);
+
+    /// A commit, U | R as PoolState::update has it.
+    void update(const Buffer<double>& panel);
+
+    /// Candidates whose scores in the pool are those of today, in order; the best is one of
+    /// them.
+    RowList looked_at() const {
+        return full_sweep_ && draws_.all()
+                   ? RowList{nullptr, count_}
+                   : RowList{current_.data(), static_cast<int64_t>(current_.size())};
     }
-    const std::vector<char>& stateless() const override { return stateless_; }
+
+    /// 1 for candidates that were taken, or have no state.
+    const std::vector<char>& stateless() const { return stateless_; }
+
+    /// Multiplications over candidates, of those that a full search makes.
+    double share() const { return made_ / full_; }
 
 private:
     using Ranked = std::pair<float, int64_t>;  // what may be gained, by whom
 
     void look();
+    void look_at_all();
     void measure_fall();
     float visit_leaders();
     std::vector<int64_t> screen(const std::vector<int64_t>& candidates, float bar);
@@ -67,6 +85,10 @@ private:
         return owed_.age(candidate) != OwedCommits::kStateless;
     }
     bool free(int64_t candidate) const { return !taken_[static_cast<size_t>(candidate)]; }
+    /// Whether today's pick may be this one.
+    bool open(int64_t candidate) const { return free(candidate) && draws_.drawn(candidate); }
+    template <class Keep>
+    std::vector<int64_t> those(const Keep& keep) const;
     /// What a candidate's gain may be now.
     float bound(int64_t candidate) const;
 
@@ -74,6 +96,7 @@ private:
     PoolState<float>& pool_;
     const Information& information_;
     int64_t count_, free_count_ = 0;
+    Draws draws_;
     SubspaceScreen screen_;
     int64_t coarse_;          // directions of the first screen
     float fine_left_ = 0.0F;  // of what the finest one says, at the most
@@ -85,8 +108,9 @@ private:
     std::vector<char> taken_, stateless_;
     std::vector<int64_t> sample_;
     float best_of_sample_ = 0.0F;
-    std::vector<int64_t> exact_, current_;  // with a state; of these, free and up to date
+    std::vector<int64_t> exact_, current_;  // with a state; of these, open and up to date
     bool full_sweep_ = false;
+    double made_ = 0.0, full_ = 0.0;  // multiplications over candidates
 };
 
 }  // namespace fisher_select::cpu
