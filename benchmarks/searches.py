@@ -35,7 +35,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(200_000, 128, labeled=100, batch_size=50, rounds=3)
+FULL = Size(200_000, 128, labeled=100, batch_size=50, rounds=5)
 QUICK = Size(2_000, 32, labeled=50, batch_size=5, rounds=1)
 MILLION = (1_000_000, 128, 10, 100)  # n, d, C, B
 

@@ -101,7 +101,7 @@ class Work(Sizes):
         return part._state(8) + part._reset(8) + converted + 32 * self.n
 
     def _waiting(self) -> int:
-        """What a lazy search keeps; a stochastic one keeps less.
+        """What a lazy or a stochastic search keeps.
 
         The commits that candidates owe and what the sample gained after each; Q and P in
         float32, half of each pair of classes; the pool in a few directions, with what was seen

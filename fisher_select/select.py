@@ -185,19 +185,19 @@ def bait(
     picks can do worse than rows at random.
 
     search="lazy": a candidate waits while what was seen of it last, times the least decay since
-    then in a random sample that is kept up to date (1,024 candidates, a slack of 5 to 40 %),
+    then in a random sample that is kept up to date (1,024 candidates, a slack of 5 to 80 %),
     is below the best. One that may win is first screened: its gain is computed anew from its
     coordinates along the leading directions of the features (8 to 56 of them), with the error
     seen in the sample as a margin. Only one that passes gets the state G, H of a full search,
     from M^-1 as it is then, and takes up the updates it owes later on. Where the features have
     no leading directions, and in small pools, that saves nothing, and the search becomes a full
-    one when it has cost as much. "stochastic": each pick is the best of ln(1 / epsilon) / k of
-    the candidates, k the forward picks, drawn anew; those drawn take up the updates they owe.
-    For a monotone submodular objective the expected value were at least 1 - 1 / e - epsilon of
-    the best; tr(M^-1 F) is not submodular. Beyond the full search's memory both keep k panels
-    of d columns of the GEMM's width, "lazy" also 240 bytes a row and a quarter of M^-1 and
-    M^-1 F M^-1, in float32. `diagnostics["search_share"]` is the share of a full search's
-    multiplications over the candidates, its set-up included, that were made.
+    one when it has cost as much. "stochastic": each pick is the best, by a lazy search, of
+    ln(1 / epsilon) / k of the candidates, k the forward picks, drawn anew. For a monotone
+    submodular objective the expected value were at least 1 - 1 / e - epsilon of the best;
+    tr(M^-1 F) is not submodular. Beyond the full search's memory both keep k panels of d
+    columns of the GEMM's width, 240 bytes a row, and a quarter of M^-1 and M^-1 F M^-1, in
+    float32. `diagnostics["search_share"]` is the share of a full search's multiplications over
+    the candidates, its set-up included, that were made.
 
     References
     ----------

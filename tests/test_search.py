@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from problems import features, softmax_rows
+from problems import REGRET, features, problem_of, softmax_rows
 
 import fisher_select as fs
+from fisher_select.reference import fisher as reference
 
 Floats = npt.NDArray[Any]
 
@@ -146,6 +147,27 @@ def test_a_stochastic_search_loses_little_and_follows_its_seed() -> None:
         assert picks.indices.tolist() != full.indices.tolist()
         assert not set(picks.indices) & set(range(20))
         assert full.objective[-1] < picks.objective[-1] < 1.1 * full.objective[-1]
+
+
+def test_a_stochastic_pick_is_the_best_of_those_drawn() -> None:
+    X, P = leading(600, 24, 3)
+    seed, epsilon, labeled = 5, 0.05, np.arange(0, 600, 20)
+    call = {"labeled": labeled, "batch_size": 15, "oversample": 1.0}
+    picks = fs.bait(X, P, search="stochastic", epsilon=epsilon, seed=seed, **call)
+    assert picks.forward_indices is not None
+
+    words = np.random.Philox(key=seed).random_raw(15 * 600).reshape(15, 600)
+    drawn = ((words >> np.uint64(11)) + 0.5) * 2.0**-53 < -np.log(epsilon) / 15
+    V, M, F = reference.start(problem_of({"X": X, "P": P} | call))
+    free = np.ones(600, bool)
+    free[labeled] = False
+    for step, pick in enumerate(picks.forward_indices.tolist()):
+        among = np.flatnonzero(drawn[step] & free)
+        gains = reference.gains(V[among], reference.inverse_root(M, step), F)
+        assert pick in among
+        assert gains[among == pick] >= (1 - REGRET) * gains.max()
+        M = M + V[pick] @ V[pick].T
+        free[pick] = False
 
 
 def test_a_stochastic_search_that_draws_all_is_the_full_one() -> None:
