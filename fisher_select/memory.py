@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from fisher_select import dual
+from fisher_select.free_memory import free_memory
 from fisher_select.options import as_count
 
 __all__ = ["MemoryNeed", "check_memory"]
@@ -80,7 +79,7 @@ def check_memory(need: MemoryNeed, limit: int | None, what: str) -> None:
         What is needed for `what`, what is allowed, and which options of
         `fisher_select.fisher_mask` lower the need.
     """
-    allowed = _free_memory() if limit is None else as_count("memory_limit", limit)
+    allowed = free_memory() if limit is None else as_count("memory_limit", limit)
     if need.peak <= allowed:
         return
     source = "free on this machine" if limit is None else "allowed by memory_limit"
@@ -96,13 +95,3 @@ def _size(count: int) -> str:
     """Bytes with three digits and a unit."""
     unit, name = (1e9, "GB") if count >= 1e9 else (1e6, "MB")
     return f"{count / unit:.3g} {name}"
-
-
-def _free_memory() -> int:
-    """Bytes a process may still take: what the kernel says, else all of the memory."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

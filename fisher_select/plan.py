@@ -18,6 +18,7 @@ from fisher_select.factors import (
     kept_columns,
     kind_of,
 )
+from fisher_select.free_memory import free_memory
 from fisher_select.machine import rates
 from fisher_select.options import as_count, as_real, check_batch, one_of, resolve_threads
 from fisher_select.quantities import as_bytes, duration, scaled
@@ -171,8 +172,11 @@ def plan_of(problem: TraceProblem) -> Plan:
     return _best(problem.kind, problem.rank, _top(problem), outputs, sizes, None)
 
 
-def check_memory(problem: TraceProblem, limit: int) -> None:
+def check_memory(problem: TraceProblem, limit: int | None) -> None:
     """Refuse a selection that would hold more than `limit` bytes beyond its inputs.
+
+    Without a limit, more than the machine has free: the kernel would grant it, and end the
+    process when it is used.
 
     Raises
     ------
@@ -183,16 +187,18 @@ def check_memory(problem: TraceProblem, limit: int) -> None:
     own, *others = _modes(problem.kind, problem.rank, _top(problem), outputs, sizes)
     memory = own[1].memory()
     needed = sum(memory.values())
-    if needed <= limit:
+    allowed = free_memory() if limit is None else limit
+    if needed <= allowed:
         return
     parts = ", ".join(f"{name} {scaled(size)}B" for name, size in memory.items())
-    fitting = next(((mode, size) for mode, size in map(_need, others) if size <= limit), None)
+    fitting = next(((mode, size) for mode, size in map(_need, others) if size <= allowed), None)
     remedy = "offer a smaller pool or narrower features"
     if fitting is not None:
         remedy = f"{fitting[0]} needs {scaled(fitting[1])}B"
+    source = "free on this machine" if limit is None else "allowed by memory_limit"
     raise MemoryError(
         f"bait needs {scaled(needed)}B beyond its inputs ({parts}), more than the "
-        f"{scaled(limit)}B allowed by memory_limit; {remedy}"
+        f"{scaled(allowed)}B {source}; {remedy}"
     )
 
 

@@ -113,7 +113,8 @@ def bait(
         Rows a thread works on at a time; smaller needs less memory.
     memory_limit : int, str or None
         Bytes that the selection may hold beyond its inputs, or a text such as "8GB"; for the
-        cpu backend. `fisher_select.plan` tells the need in advance.
+        cpu backend. None: what the machine has free. `fisher_select.plan` tells the need in
+        advance.
     progress : bool or callable
         True counts on stderr when that is a terminal, after a line with the plan: bytes,
         operations, expected seconds. A callable gets (stage, done, total), and that line where
@@ -136,8 +137,7 @@ def bait(
     ImportError
         The compiled backend is missing.
     MemoryError
-        Says what was needed and which option lowers it; before any work where it is
-        `memory_limit` that is exceeded.
+        Says what was needed and which option lowers it; on the cpu backend before any work.
 
     Notes
     -----
@@ -234,7 +234,7 @@ def bait(
         chunk_rows=chunk_rows,
         progress=progress,
     )
-    if limit is not None:
+    if engine.name == "cpu":
         check_memory(problem, limit)
     announce = getattr(problem.progress, "announce", None)
     if announce is not None and engine.name == "cpu":

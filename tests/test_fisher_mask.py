@@ -175,7 +175,7 @@ def test_memory_is_refused_before_it_is_taken(net, monkeypatch):
         fs.fisher_mask(net, images(30), sparsity=0.1, batch_size=2, memory_limit=10_000)
     assert len(ran) == 2  # the trial that finds the last layer
     net._forward_hooks.clear()
-    monkeypatch.setattr(memory, "_free_memory", lambda: 1)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1)
     with pytest.raises(MemoryError, match="free on this machine"):
         fs.fisher_mask(net, images(30), batch_size=2)
 

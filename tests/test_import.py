@@ -38,7 +38,7 @@ LAYERS = (
     {"shards"},
     {"reference", "_core", "_cuda"},
     {"backends"},
-    {"placement", "machine"},
+    {"placement", "machine", "free_memory"},
     {"sizes", "tiles"},
     {"cost"},
     {"timing"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 import sys
@@ -14,7 +15,7 @@ import pytest
 from problems import arguments
 
 import fisher_select as fs
-from fisher_select import cost
+from fisher_select import cost, free_memory
 from fisher_select.quantities import as_bytes
 from fisher_select.tiles import inversion
 
@@ -146,6 +147,38 @@ def test_a_limit_is_checked_before_any_work() -> None:
     np.testing.assert_array_equal(held.indices, free.indices)
     with pytest.raises(MemoryError, match=r"offer a smaller pool or narrower features$"):
         fs.bait(**call, memory_limit=1, backend="cpu")
+
+
+def test_without_a_limit_the_machine_has_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = arguments("softmax", 2_000, 20, 10) | {"batch_size": 5, "backend": "cpu"}
+    planning = importlib.import_module("fisher_select.plan")  # fs.plan is the function
+    monkeypatch.setattr(planning, "free_memory", lambda: 10**6)
+    with pytest.raises(
+        MemoryError, match=r"more than the 1 MB free on this machine; fisher='b"
+    ):
+        fs.bait(**call)
+    assert len(fs.bait(**call, memory_limit="1GB").indices) == 5  # who knows better may say so
+
+
+def test_free_memory_is_no_more_than_a_container_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "meminfo"
+    said.write_text("MemTotal: 4000 kB\nMemAvailable:    3000 kB\n")
+    group, old = tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"
+    monkeypatch.setattr(free_memory, "_MEMINFO", said)
+    monkeypatch.setattr(free_memory, "_LIMITS", (group, old))
+    assert free_memory.free_memory() == 3_072_000
+    group.write_text("max\n")
+    assert free_memory.free_memory() == 3_072_000
+    group.write_text("1000000\n")
+    assert free_memory.free_memory() == 1_000_000
+    old.write_text("2000\n")
+    assert free_memory.free_memory() == 2_000
+    said.unlink()
+    group.unlink()
+    old.unlink()
+    assert free_memory.free_memory() > 10**8  # all there is
 
 
 def test_the_published_size_says_what_fits_before_any_work() -> None:
