@@ -10,7 +10,7 @@ namespace fisher_select::cpu {
 namespace {
 
 // The sample may have missed more the longer ago a look is: winners were within 0.9 of what
-// today's screen showed, and up to 1.4 times what the sample has left of looks fifty picks ago.
+// today's screen showed, and had up to 1.8 times what it says is left after sixty picks.
 constexpr float kSlackOfAPick = 0.02F, kMostSlack = 0.8F;
 
 }  // namespace
