@@ -20,8 +20,9 @@ from benchmarks.child import run_child
 from benchmarks.engine import Settings
 from benchmarks.hosts_child import Task
 from benchmarks.pairing import AnswerError
-from benchmarks.peers import GB, MEMORY_SHARE, SHRINK, free_memory, shown
+from benchmarks.peers import GB, MEMORY_SHARE, SHRINK, shown
 from benchmarks.record import Figure, Record
+from fisher_select.free_memory import free_memory
 
 LEAST_ROWS = 1000
 

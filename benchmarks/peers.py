@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.child import run_child
@@ -20,6 +19,7 @@ from benchmarks.engine import Settings
 from benchmarks.pairing import AnswerError
 from benchmarks.peers_child import Task
 from benchmarks.record import Figure, Record, seconds
+from fisher_select.free_memory import free_memory
 
 REQUIRES = "skactiveml"
 INSTALL = "scikit-activeml is not installed; try: pip install scikit-activeml"
@@ -152,11 +152,3 @@ def shown(run: dict[str, Any], memory_limit: int) -> str:
         return f"over {memory_limit / GB:.1f} GB"
     beyond = (run["peak_bytes"] - run["inputs_bytes"]) / 1e6
     return f"{seconds(run['seconds'])}, {beyond:,.0f} MB"
-
-
-def free_memory() -> int:
-    """Bytes that can still be had without swapping."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("/proc/meminfo has no MemAvailable")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fisher_select import backends
 # The same examples each time: a run on another day must not fail by what it drew.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
+
+SETS = ("baseline", "avx2", "avx512")  # each includes the one before
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +56,16 @@ def _available(name: str, config: pytest.Config) -> str:
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend by name."""
     return _available(request.param, request.config)
+
+
+@pytest.fixture(params=SETS)
+def instruction_set(request: pytest.FixtureRequest) -> str:
+    """Every set of the CPU backend's inner loops that this processor has."""
+    _available("cpu", request.config)
+    own = importlib.import_module("fisher_select._core").instruction_set()
+    if SETS.index(request.param) > SETS.index(own):
+        pytest.skip(f"this processor has no {request.param}")
+    return str(request.param)
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])

@@ -51,6 +51,7 @@ LazySweep::LazySweep(const Context& context, PoolState<float>& pool,
 void LazySweep::restart(const std::vector<char>& taken) {
     taken_ = taken;
     free_count_ = std::count(taken.begin(), taken.end(), 0);
+    draw();
     stateless_.assign(static_cast<size_t>(count_), 1);
     exact_.clear();
     fall_.restart();
@@ -59,7 +60,7 @@ void LazySweep::restart(const std::vector<char>& taken) {
         sweep_fully();
         return;
     }
-    owed_.restart(OwedCommits::kStateless);
+    owed_.restart();
     packed_age_ = -1;
     screen_.restart(information_);
     std::vector<int64_t> all(static_cast<size_t>(count_));
@@ -78,6 +79,7 @@ void LazySweep::take(int64_t candidate) {
 }
 
 void LazySweep::update(const Buffer<double>& panel) {
+    draw();
     const double sweep = pool_.update_cost() * static_cast<double>(free_count_);
     full_ += sweep;
     if (full_sweep_) {
@@ -91,9 +93,13 @@ void LazySweep::update(const Buffer<double>& panel) {
     look();
 }
 
+/// For today's pick.
+void LazySweep::draw() {
+    draws_.settle([&](int64_t i) { return free(i); });
+}
+
 /// Sees to it that the best is among those looked at.
 void LazySweep::look() {
-    draws_.settle([&](int64_t i) { return free(i); });
     measure_fall();
     float bar = visit_leaders();
     const std::vector<Ranked> due = rank(screen(contenders(bar), bar));
@@ -286,7 +292,6 @@ void LazySweep::sweep_fully() {
 
 /// All are up to date: those that were drawn are looked at.
 void LazySweep::look_at_all() {
-    draws_.settle([&](int64_t i) { return free(i); });
     if (!draws_.all()) current_ = those([&](int64_t i) { return open(i); });
 }
 

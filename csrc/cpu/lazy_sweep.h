@@ -70,6 +70,7 @@ public:
 private:
     using Ranked = std::pair<float, int64_t>;  // what may be gained, by whom
 
+    void draw();
     void look();
     void look_at_all();
     void measure_fall();

@@ -22,12 +22,12 @@ OwedCommits::OwedCommits(const Context& context, PoolState<float>& pool, int64_t
     : context_(context),
       pool_(pool),
       panels_({most, pool.panel_size()}, "the commits that candidates owe", kRemedy),
-      age_(static_cast<size_t>(pool.rows().count), 0),
+      age_(static_cast<size_t>(pool.rows().count), kStateless),
       workers_(static_cast<size_t>(context.threads)) {}
 
-void OwedCommits::restart(int32_t age) {
+void OwedCommits::restart() {
     commits_ = 0;
-    std::fill(age_.begin(), age_.end(), age);
+    std::fill(age_.begin(), age_.end(), kStateless);
 }
 
 void OwedCommits::add(const Buffer<double>& panel) {

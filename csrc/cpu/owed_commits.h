@@ -22,8 +22,8 @@ public:
     /// A panel [columns, length] for each of `most` picks, and 4 bytes a candidate.
     OwedCommits(const Context& context, PoolState<float>& pool, int64_t most);
 
-    /// No commits yet; everybody has age `age`.
-    void restart(int32_t age);
+    /// No commits yet; nobody has a state.
+    void restart();
     void add(const Buffer<double>& panel);
 
     int64_t commits() const { return commits_; }

@@ -154,7 +154,7 @@ void PoolState<T>::load_links() {
 
 template <class T>
 void PoolState<T>::reset(const Information& information) {
-    arrange(Layout::lanes);
+    links_to_lanes();
     for_chunks(true, [&](int64_t begin, int64_t size, Worker& worker) {
         std::vector<RowChunk<T>> x;
         for (int64_t slot = 0; slot < factors_.vectors.slots; ++slot)
@@ -211,7 +211,6 @@ void PoolState<T>::update(const Buffer<double>& panel) {
 
 template <class T>
 void PoolState<T>::sweep(const T* scaled_panel) {
-    arrange(Layout::lanes);
     for_chunks(false, [&](int64_t begin, int64_t size, Worker& worker) {
         for (int64_t slot = 0; slot < factors_.vectors.slots; ++slot)
             multiply(
@@ -239,15 +238,14 @@ double PoolState<T>::update_cost() const {
                                factors_.panel_columns(options_.criterion));
 }
 
+/// The state itself is made anew by who asks for this.
 template <class T>
-void PoolState<T>::arrange(Layout layout) {
-    if (layout == layout_) return;
-    layout_ = layout;
+void PoolState<T>::links_to_lanes() {
+    if (layout_ == Layout::lanes) return;
+    layout_ = Layout::lanes;
     const int64_t blocks = lane_blocks(rows_.count);
-    for_arrays([&](Buffer<T> PoolArrays<T>::* array, int64_t width) {
-        // [width, kLanes] of a block become [kLanes, width], or the reverse.
-        const int64_t lanes = kLanes, from = layout == Layout::rows ? lanes : width;
-        const int64_t size = width * lanes;
+    for_links([&](Buffer<T> PoolArrays<T>::* array, int64_t width) {
+        const int64_t size = width * kLanes;  // of a block: [kLanes, width] to [width, kLanes]
         parallel_for(context_, ceil_div(blocks, kArranged), [&](int64_t task, int) {
             std::vector<T> copy(static_cast<size_t>(size));
             for (int64_t b = task * kArranged; b < std::min(blocks, (task + 1) * kArranged);
@@ -255,7 +253,7 @@ void PoolState<T>::arrange(Layout layout) {
                 T* own = (arrays_.*array).data() + b * size;
                 std::copy_n(own, size, copy.data());
                 for (int64_t i = 0; i < size; ++i)
-                    own[i % from * (size / from) + i / from] = copy[static_cast<size_t>(i)];
+                    own[i % width * kLanes + i / width] = copy[static_cast<size_t>(i)];
             }
         });
     });

@@ -39,11 +39,12 @@ public:
               Layout layout = Layout::lanes);
     ~PoolState();
 
-    /// G, H and the scores from Q and P: n d^2 c (c + 1) / 2 multiplications or so, each.
+    /// G, H and the scores from Q and P, the arrays in lanes from then on: n d^2 c (c + 1) / 2
+    /// multiplications or so, each.
     void reset(const Information& information);
 
     /// One commit: U | R [groups, c, 2 r, length] of the sample that M gained (or lost).
-    /// 2 n d groups c r multiplications, and reads the pool once.
+    /// 2 n d groups c r multiplications, and reads the pool once. In lanes only.
     void update(const Buffer<double>& panel);
 
     /// `panel` as the pool multiplies it: scaled, in its precision; and an update by that.
@@ -58,10 +59,6 @@ public:
     /// Multiplications of a candidate's part in a reset, and in an update.
     double reset_cost() const;
     double update_cost() const;
-
-    /// Lays the arrays out; reset() and update() work on lanes, visits on rows. One pass over
-    /// the state.
-    void arrange(Layout layout);
 
     /// sign tr(H (I + sign G)^-1), or sign log det(I + sign G), of each candidate
     /// [rows.count]: higher is better.
@@ -87,6 +84,7 @@ private:
     void multiply(const RowChunk<T>& x, int64_t size, const T* panel, int64_t slot, T* products,
                   int64_t stride) const;
     void load_links();
+    void links_to_lanes();
     /// A candidate's values, of an array with `width` of them each.
     template <class Array>
     auto values_of(Array& array, int64_t width, int64_t candidate) const {
